@@ -1,0 +1,1 @@
+//! The seam: lanes, marks, views and the device contract.

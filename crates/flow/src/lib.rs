@@ -1,0 +1,1 @@
+//! Edge table, leases, scheduler, courier: the one orchestration.

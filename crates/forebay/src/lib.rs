@@ -1,0 +1,2 @@
+//! Streams frames into sharded Zarr v3 and OME-Zarr 0.5.
+#![forbid(unsafe_code)]

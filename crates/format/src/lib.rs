@@ -1,0 +1,2 @@
+//! Bytes as the Zarr v3 and OME-NGFF specifications say.
+#![forbid(unsafe_code)]

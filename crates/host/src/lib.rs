@@ -1,0 +1,1 @@
+//! The host device: lanes on threads, reference kernels, CPU codecs.

@@ -1,0 +1,2 @@
+//! Payload of each stage: enqueues work on the lane handed in.
+#![forbid(unsafe_code)]

@@ -1,0 +1,4 @@
+//! The project's own tools.
+#![forbid(unsafe_code)]
+
+fn main() {}

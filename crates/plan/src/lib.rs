@@ -3,10 +3,31 @@
 //! Everything about a run that can be known before its first frame is derived here, once, and everything that
 //! can be refused is refused here, with an error that names the field, the value and the remedy. No I/O, no
 //! threads, no clocks, no JSON.
+//!
+//! A [`Config`] is what was asked for; a [`Plan`] is what follows from it.
 #![forbid(unsafe_code)]
 
-mod dtype;
+mod axes;
+mod batch;
+mod budget;
+mod choose;
 mod codec;
+mod dims;
+mod dtype;
+mod error;
+mod facts;
+mod plan;
+mod scatter;
+mod shards;
 
+pub use axes::{Axes, Order};
+pub use batch::{BatchLayout, Region};
+pub use budget::{Budget, Holder};
 pub use codec::{Blosc, BloscInner, Codec, Shuffle};
-pub use dtype::{DType, Fill};
+pub use dims::{Config, Dim, Kind};
+pub use dtype::{BadFill, DType, Fill, UnknownDType};
+pub use error::Refusal;
+pub use facts::{Facts, Memory};
+pub use plan::{Plan, Tuning};
+pub use scatter::{Scatter, ScatterDim};
+pub use shards::ShardGrid;

@@ -1,0 +1,125 @@
+//! How the chunks of a batch are packed: one contiguous region for each shard that the batch touches.
+//!
+//! Inside a region chunks follow one another epoch by epoch, so that the bytes of a shard do not depend on where
+//! the run was cut into batches.
+
+use crate::ShardGrid;
+
+/// The part of a batch that goes to one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// Row of the shard.
+    pub row: u64,
+    /// Shard in the row.
+    pub shard: u64,
+    /// First packed position.
+    pub first: u32,
+    /// Number of chunks.
+    pub chunks: u32,
+    /// Number of epochs that the chunks come from.
+    pub epochs: u32,
+}
+
+/// Packed order of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchLayout {
+    /// First epoch of the batch.
+    pub first_epoch: u64,
+    /// Epochs in the batch.
+    pub epochs: u32,
+    /// Chunk of the pool (`epoch in batch * chunks per epoch + chunk`) at each packed position.
+    pub order: Vec<u32>,
+    /// Regions, in packed order.
+    pub regions: Vec<Region>,
+}
+
+impl BatchLayout {
+    /// Lays out `epochs` epochs from `first_epoch` on.
+    #[must_use]
+    pub fn new(grid: &ShardGrid, first_epoch: u64, epochs: u32) -> BatchLayout {
+        let mut layout = BatchLayout {
+            first_epoch,
+            epochs,
+            order: Vec::new(),
+            regions: Vec::new(),
+        };
+        layout
+            .order
+            .reserve(epochs as usize * grid.chunks_per_epoch as usize);
+        let mut places: Vec<((u64, u64), Vec<u32>)> = Vec::new();
+        for e in 0..epochs {
+            let place = grid.row_and_first_shard(first_epoch + u64::from(e));
+            match places.iter_mut().find(|(p, _)| *p == place) {
+                Some((_, members)) => members.push(e),
+                None => places.push((place, vec![e])),
+            }
+        }
+        for ((row, first_shard), members) in places {
+            for shard in 0..grid.shards_per_epoch {
+                let first = layout.order.len() as u32;
+                let chunks = grid.chunks_of_shard(shard);
+                for &e in &members {
+                    let base = e * grid.chunks_per_epoch as u32;
+                    layout.order.extend(chunks.iter().map(|c| base + c));
+                }
+                let (shard, epochs) = (first_shard + shard, members.len() as u32);
+                layout.regions.push(Region {
+                    row,
+                    shard,
+                    first,
+                    chunks: layout.order.len() as u32 - first,
+                    epochs,
+                });
+            }
+        }
+        layout
+    }
+
+    /// Epoch and chunk at a packed position.
+    #[must_use]
+    pub fn chunk_at(&self, grid: &ShardGrid, packed: u32) -> (u64, u32) {
+        let chunk = self.order[packed as usize];
+        let per_epoch = grid.chunks_per_epoch as u32;
+        (self.first_epoch + u64::from(chunk / per_epoch), chunk % per_epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of a shard are the same however the run is cut into batches.
+    #[test]
+    fn the_order_inside_a_shard_does_not_depend_on_batches() {
+        let grid = ShardGrid::new(2, vec![None, Some(3), Some(5)], vec![2, 2, 2]).unwrap();
+        let stored = |cuts: &[u32]| {
+            let mut shards = std::collections::BTreeMap::<(u64, u64), Vec<(u64, u32)>>::new();
+            let mut first = 0;
+            for &epochs in cuts {
+                let layout = BatchLayout::new(&grid, first, epochs);
+                for r in &layout.regions {
+                    let chunks = (r.first..r.first + r.chunks).map(|p| layout.chunk_at(&grid, p));
+                    shards.entry((r.row, r.shard)).or_default().extend(chunks);
+                }
+                first += u64::from(epochs);
+            }
+            shards
+        };
+        let whole = stored(&[13]);
+        assert_eq!(whole, stored(&[1; 13]));
+        assert_eq!(whole, stored(&[4, 4, 5]));
+        assert_eq!(whole.values().map(Vec::len).sum::<usize>(), 13 * 5);
+    }
+
+    #[test]
+    fn every_chunk_is_packed_once() {
+        let grid = ShardGrid::new(1, vec![Some(9), Some(3), Some(5)], vec![2, 2, 2]).unwrap();
+        let layout = BatchLayout::new(&grid, 3, 4);
+        let mut order = layout.order.clone();
+        order.sort_unstable();
+        assert_eq!(order, (0..4 * 15).collect::<Vec<u32>>());
+        let ends: Vec<_> = layout.regions.iter().map(|r| r.first + r.chunks).collect();
+        let starts: Vec<_> = layout.regions.iter().map(|r| r.first).collect();
+        assert_eq!(&ends[..ends.len() - 1], &starts[1..]);
+    }
+}

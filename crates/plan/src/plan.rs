@@ -1,0 +1,547 @@
+//! The plan: everything that follows from a configuration, refused or derived once.
+
+use crate::axes::Order;
+use crate::choose::choose;
+use crate::error::product;
+use crate::scatter::EpochDim;
+use crate::{Budget, Codec, Config, DType, Dim, Facts, Fill, Holder, Refusal, Scatter, ShardGrid};
+
+const SMALLER: &str = "make sizes or chunks smaller";
+
+/// Numbers that trade memory against speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Copies of each batch buffer, 2 to 8.
+    pub slots: u32,
+    /// Bytes (before compression) that a batch comes close to.
+    pub batch_bytes: u64,
+    /// Bytes of one staging slot.
+    pub staging_bytes: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            slots: 2,
+            batch_bytes: 32 << 20,
+            staging_bytes: 8 << 20,
+        }
+    }
+}
+
+/// Everything about a run that is known before its first frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Element type.
+    pub dtype: DType,
+    /// Dimensions in acquisition order; chunk and shard extents are all given.
+    pub dims: Vec<Dim>,
+    /// Storage order.
+    pub order: Order,
+    /// Compression of a chunk.
+    pub codec: Codec,
+    /// Whether a CRC-32C stands behind each chunk.
+    pub crc32c: bool,
+    /// Fill value.
+    pub fill: Fill,
+    /// What device and store stated.
+    pub facts: Facts,
+    /// Where elements of an epoch go.
+    pub scatter: Scatter,
+    /// Where chunks go.
+    pub grid: ShardGrid,
+    /// Bytes of one chunk before compression.
+    pub chunk_bytes: u64,
+    /// Largest number of bytes of a stored chunk.
+    pub stored_chunk_bytes: u64,
+    /// Bytes of one epoch as they arrive.
+    pub epoch_bytes: u64,
+    /// Bytes of one frame: the last two dimensions, or the last where there are two.
+    pub frame_bytes: u64,
+    /// Bytes of one slice of dimension 0.
+    pub slice_bytes: u64,
+    /// Bytes of the whole array as they arrive; `None` when it is unbounded.
+    pub total_bytes: Option<u64>,
+    /// Epochs in a full batch.
+    pub batch_epochs: u32,
+    /// Copies of each batch buffer.
+    pub slots: u32,
+    /// Bytes of one staging slot.
+    pub staging_bytes: u64,
+    /// Bytes that are allocated at open.
+    pub budget: Budget,
+}
+
+/// Copies of the staging buffer: one is filled while the other is scattered.
+pub(crate) const STAGING_COPIES: u64 = 2;
+
+impl Plan {
+    /// Derives a plan, or says what is wrong with the input.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn new(config: &Config, tuning: &Tuning, facts: Facts) -> Result<Plan, Refusal> {
+        check_dims(&config.dims)?;
+        check_codec(&config.codec)?;
+        check_tuning(tuning)?;
+        let element = config.dtype.size() as u64;
+        let dims = choose(&config.dims, element);
+        let order = Order::derive(config)?;
+        let fill = check_fill(config)?;
+        let append = append_dims(&dims, &order);
+        let epoch = epoch_dims(&dims, &order, append);
+        let chunk_bytes = check_products(&dims, &epoch, element)?;
+        check_chunk(&config.codec, chunk_bytes)?;
+        let scatter = Scatter::new(&epoch, config.dtype.size());
+        let grid = grid(&dims, &order, append)?;
+        let epoch_bytes = scatter.epoch_elements * element;
+        let trailing = if dims.len() > 2 { 2 } else { 1 };
+        let extent = |d: &Dim| d.size.unwrap_or(1);
+        let frame_bytes = dims[dims.len() - trailing..].iter().map(extent).product::<u64>() * element;
+        let slice_bytes = dims[1..].iter().map(extent).product::<u64>() * element;
+        let mut plan = Plan {
+            dtype: config.dtype,
+            codec: config.codec,
+            crc32c: config.crc32c,
+            fill,
+            facts,
+            chunk_bytes,
+            stored_chunk_bytes: config.codec.worst_case(chunk_bytes) + if config.crc32c { 4 } else { 0 },
+            epoch_bytes,
+            frame_bytes,
+            slice_bytes,
+            total_bytes: dims[0].size.map(|s| s * slice_bytes),
+            batch_epochs: batch_epochs(&grid, chunk_bytes, tuning.batch_bytes),
+            slots: tuning.slots,
+            staging_bytes: tuning.staging_bytes.max(frame_bytes).next_multiple_of(4096),
+            budget: Budget { holders: Vec::new() },
+            dims,
+            order,
+            scatter,
+            grid,
+        };
+        plan.budget = plan.derive_budget()?;
+        Ok(plan)
+    }
+
+    /// Chunks of a full batch.
+    #[must_use]
+    pub fn batch_chunks(&self) -> u64 {
+        u64::from(self.batch_epochs) * self.grid.chunks_per_epoch
+    }
+
+    /// Dimensions in storage order.
+    pub fn stored_dims(&self) -> impl Iterator<Item = &Dim> {
+        self.order.positions.iter().map(|&d| &self.dims[d])
+    }
+
+    /// Extent of a chunk, in elements, in storage order.
+    #[must_use]
+    pub fn chunk_shape(&self) -> Vec<u64> {
+        self.stored_dims().map(|d| d.chunk.unwrap_or(1)).collect()
+    }
+
+    /// Extent of a shard, in elements, in storage order.
+    #[must_use]
+    pub fn shard_shape(&self) -> Vec<u64> {
+        self.chunk_shape()
+            .iter()
+            .zip(&self.grid.per_shard)
+            .map(|(c, n)| c * n)
+            .collect()
+    }
+
+    /// Stored shape with `extent` slices of dimension 0.
+    #[must_use]
+    pub fn shape(&self, extent: u64) -> Vec<u64> {
+        let mut shape: Vec<_> = self.stored_dims().map(|d| d.size.unwrap_or(extent)).collect();
+        shape[0] = extent;
+        shape
+    }
+
+    /// Slices of dimension 0 that rows `0..rows` of shards cover.
+    #[must_use]
+    pub fn extent_of_rows(&self, rows: u64) -> u64 {
+        let covered = rows * self.shard_shape()[0];
+        self.dims[0].size.map_or(covered, |s| covered.min(s))
+    }
+
+    fn derive_budget(&self) -> Result<Budget, Refusal> {
+        let (slots, chunks) = (u64::from(self.slots), self.batch_chunks());
+        let index = 16 * self.grid.chunks_per_shard + 4;
+        let bytes = |per: u64| product([chunks, per], "a batch", SMALLER);
+        let mut holders = vec![
+            Holder {
+                name: "staging",
+                copies: STAGING_COPIES,
+                bytes: self.staging_bytes,
+            },
+            Holder {
+                name: "chunk pool",
+                copies: slots,
+                bytes: bytes(self.chunk_bytes)?,
+            },
+        ];
+        if !self.codec.is_none() {
+            let worst = self.codec.worst_case(self.chunk_bytes);
+            holders.push(Holder {
+                name: "codec scratch",
+                copies: 1,
+                bytes: bytes(worst)?,
+            });
+            holders.push(Holder {
+                name: "codec sizes",
+                copies: 1,
+                bytes: bytes(8)?,
+            });
+        }
+        holders.push(Holder {
+            name: "lookup tables",
+            copies: slots + 1,
+            bytes: bytes(4)?,
+        });
+        holders.push(Holder {
+            name: "packed",
+            copies: slots,
+            bytes: bytes(self.stored_chunk_bytes)?,
+        });
+        holders.push(Holder {
+            name: "packed index",
+            copies: slots,
+            bytes: bytes(8)? + 8,
+        });
+        // One index fills while that of the row before may still be on its way to the store.
+        let footers = product(
+            [2, self.grid.shards_per_row],
+            "the number of open shards",
+            SMALLER,
+        )?;
+        holders.push(Holder {
+            name: "shard indexes",
+            copies: footers,
+            bytes: index,
+        });
+        let budget = Budget { holders };
+        if budget.total() > i64::MAX as u64 {
+            return Err(Refusal::TooLarge {
+                what: "the byte budget".to_owned(),
+                remedy: SMALLER,
+            });
+        }
+        Ok(budget)
+    }
+}
+
+fn check_dims(dims: &[Dim]) -> Result<(), Refusal> {
+    if dims.is_empty() || dims.len() > 32 {
+        return Err(Refusal::Rank(dims.len()));
+    }
+    for (position, dim) in dims.iter().enumerate() {
+        let name = dim.name.clone();
+        let fault = |fault| {
+            Err(Refusal::Name {
+                position,
+                name: name.clone(),
+                fault,
+            })
+        };
+        if name.is_empty() {
+            return fault("empty");
+        }
+        if dims[..position].iter().any(|d| d.name == name) {
+            return fault("taken by an earlier dimension");
+        }
+        check_dim(position, dim)?;
+    }
+    Ok(())
+}
+
+fn check_dim(position: usize, dim: &Dim) -> Result<(), Refusal> {
+    let name = dim.name.clone();
+    let fault = |field, value: String, remedy| {
+        Err(Refusal::Dim {
+            name: name.clone(),
+            field,
+            value,
+            remedy,
+        })
+    };
+    match dim.size {
+        None if position > 0 => {
+            let remedy = "only the first dimension may be unbounded: give a size of 1 or more";
+            return fault("size", "0 (unbounded)".to_owned(), remedy);
+        }
+        Some(0) => {
+            return fault(
+                "size",
+                "0".to_owned(),
+                "give a size of 1 or more, or leave it unbounded",
+            );
+        }
+        _ => {}
+    }
+    if dim.chunk == Some(0) {
+        return fault("chunk", "0".to_owned(), "give a chunk of 1 or more elements");
+    }
+    if dim.chunks_per_shard == Some(0) {
+        return fault("chunks per shard", "0".to_owned(), "give 1 or more chunks");
+    }
+    match dim.scale {
+        Some(s) if !(s.is_finite() && s > 0.0) => {
+            fault("scale", s.to_string(), "give a finite spacing larger than 0")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_codec(codec: &Codec) -> Result<(), Refusal> {
+    let level = |value: i64, range: std::ops::RangeInclusive<i64>, remedy| {
+        let value_ok = range.contains(&value);
+        if value_ok {
+            Ok(())
+        } else {
+            Err(Refusal::Codec {
+                field: "level",
+                value: value.to_string(),
+                remedy,
+            })
+        }
+    };
+    match codec {
+        Codec::None => Ok(()),
+        Codec::Zstd { level: l } => level(i64::from(*l), 0..=22, "give a zstd level from 0 (default) to 22"),
+        Codec::Blosc(b) => {
+            level(i64::from(b.level), 0..=9, "give a Blosc level from 0 to 9")?;
+            match b.block {
+                Some(0) => Err(Refusal::Codec {
+                    field: "block size",
+                    value: "0".to_owned(),
+                    remedy: "give 1 or more bytes, or leave it out to have it chosen",
+                }),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+fn check_tuning(tuning: &Tuning) -> Result<(), Refusal> {
+    let fault = |field, value, remedy| Err(Refusal::Tuning { field, value, remedy });
+    if !(2..=8).contains(&tuning.slots) {
+        return fault("slots", u64::from(tuning.slots), "is out of range: give 2 to 8");
+    }
+    if tuning.batch_bytes == 0 || tuning.batch_bytes > 1 << 40 {
+        return fault(
+            "batch bytes",
+            tuning.batch_bytes,
+            "is out of range: give 1 to 1 TiB",
+        );
+    }
+    if tuning.staging_bytes == 0 || tuning.staging_bytes > 1 << 40 {
+        return fault(
+            "staging bytes",
+            tuning.staging_bytes,
+            "is out of range: give 1 to 1 TiB",
+        );
+    }
+    Ok(())
+}
+
+fn check_fill(config: &Config) -> Result<Fill, Refusal> {
+    let fill = config.fill.unwrap_or(Fill::zero(config.dtype));
+    if fill.dtype() != config.dtype {
+        return Err(Refusal::FillType {
+            fill: fill.dtype().name(),
+            dtype: config.dtype.name(),
+        });
+    }
+    Ok(fill)
+}
+
+/// The largest chunk that each codec can hold.
+fn check_chunk(codec: &Codec, chunk_bytes: u64) -> Result<(), Refusal> {
+    // Blosc's header counts bytes in 31 bits and its own overhead is 16; zstd and the plans' tables stay below 2^32.
+    let most = if matches!(codec, Codec::Blosc(_)) {
+        (1 << 31) - 17
+    } else {
+        (1 << 32) - 1
+    };
+    if chunk_bytes > most {
+        let what = format!("a chunk of {chunk_bytes} bytes (at most {most} with this codec)");
+        return Err(Refusal::TooLarge {
+            what,
+            remedy: "make chunks smaller",
+        });
+    }
+    Ok(())
+}
+
+/// Number of append dimensions: dimension 0 and, when its chunk is 1, those after it whose chunk is 1, ended by
+/// the first that the storage order moves.
+fn append_dims(dims: &[Dim], order: &Order) -> usize {
+    if dims[0].chunk != Some(1) {
+        return 1;
+    }
+    let stays = |d: &usize| order.positions[*d] == *d && dims[*d].chunk == Some(1);
+    1 + (1..dims.len()).take_while(stays).count()
+}
+
+/// Dimensions of one epoch: a chunk of dimension 0, then the inner dimensions whole.
+fn epoch_dims(dims: &[Dim], order: &Order, append: usize) -> Vec<EpochDim> {
+    let chunk = |d: usize| dims[d].chunk.unwrap_or(1);
+    let stored = |d: usize| order.positions.iter().position(|&p| p == d).unwrap_or(d);
+    (0..dims.len())
+        .map(|d| {
+            let extent = if d < append {
+                chunk(d)
+            } else {
+                dims[d].size.unwrap_or(1)
+            };
+            EpochDim {
+                extent,
+                chunk: chunk(d),
+                stored: stored(d),
+            }
+        })
+        .collect()
+}
+
+/// Refuses products that do not fit; returns the bytes of a chunk.
+fn check_products(dims: &[Dim], epoch: &[EpochDim], element: u64) -> Result<u64, Refusal> {
+    let total = dims.iter().map(|d| d.size.unwrap_or(1)).chain([element]);
+    product(total, "the array (its bytes)", SMALLER)?;
+    let padded = epoch
+        .iter()
+        .map(|d| d.extent.div_ceil(d.chunk).saturating_mul(d.chunk))
+        .chain([element]);
+    product(padded, "one epoch (its bytes, with whole chunks)", SMALLER)?;
+    let shard = dims
+        .iter()
+        .flat_map(|d| [d.chunk.unwrap_or(1), d.chunks_per_shard.unwrap_or(1)]);
+    product(
+        shard.chain([element]),
+        "a shard (its bytes)",
+        "make chunks smaller, or give fewer of them to a shard",
+    )?;
+    product(
+        dims.iter().map(|d| d.chunk.unwrap_or(1)).chain([element]),
+        "a chunk (its bytes)",
+        SMALLER,
+    )
+}
+
+fn grid(dims: &[Dim], order: &Order, append: usize) -> Result<ShardGrid, Refusal> {
+    let stored = || order.positions.iter().map(|&d| &dims[d]);
+    let chunks = stored()
+        .map(|d| d.size.map(|s| s.div_ceil(d.chunk.unwrap_or(1))))
+        .collect();
+    let per_shard = stored().map(|d| d.chunks_per_shard.unwrap_or(1)).collect();
+    ShardGrid::new(append, chunks, per_shard)
+}
+
+/// Epochs of a batch: as many whole ones as the target holds, at least one, at most what the array has.
+fn batch_epochs(grid: &ShardGrid, chunk_bytes: u64, target: u64) -> u32 {
+    let epoch = grid.chunks_per_epoch.saturating_mul(chunk_bytes).max(1);
+    let most = (u64::from(u32::MAX) / 2 / grid.chunks_per_epoch).min(grid.epochs().unwrap_or(u64::MAX));
+    u32::try_from((target / epoch).clamp(1, most.max(1))).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    const FACTS: Facts = Facts {
+        memory: Memory::Host,
+        alignment: 0,
+        gate: true,
+    };
+
+    fn plan(config: &Config) -> Result<Plan, Refusal> {
+        Plan::new(config, &Tuning::default(), FACTS)
+    }
+
+    fn camera() -> Vec<Dim> {
+        vec![
+            Dim::unbounded("t").chunk(16).chunks_per_shard(4),
+            Dim::new("y", 2048).chunk(512).chunks_per_shard(4),
+            Dim::new("x", 2048).chunk(512).chunks_per_shard(4),
+        ]
+    }
+
+    #[test]
+    fn the_camera_of_the_benchmarks() {
+        let plan = plan(&Config::new(DType::U16, camera())).unwrap();
+        assert_eq!(plan.chunk_bytes, 8 << 20);
+        assert_eq!(plan.epoch_bytes, 16 * 2048 * 2048 * 2);
+        assert_eq!(plan.batch_epochs, 1);
+        assert_eq!(plan.shard_shape(), [64, 2048, 2048]);
+        assert_eq!(plan.frame_bytes, 2048 * 2048 * 2);
+    }
+
+    #[test]
+    fn append_dimensions_end_at_the_first_that_moves_or_is_deeper() {
+        let append = |dims: &str, order: Option<&str>| {
+            let dims = dims
+                .split(' ')
+                .map(|d| {
+                    let (name, chunk) = d.split_once(':').unwrap();
+                    Dim::new(name, 6).chunk(chunk.parse().unwrap())
+                })
+                .collect();
+            let order = order.map(|o| o.split(' ').map(str::to_owned).collect());
+            plan(&Config {
+                order,
+                plain: true,
+                ..Config::new(DType::U8, dims)
+            })
+            .unwrap()
+            .grid
+            .append
+        };
+        assert_eq!(append("t:2 c:1 y:4 x:4", None), 1);
+        assert_eq!(append("t:1 c:1 z:1 y:4 x:4", None), 3);
+        assert_eq!(append("t:1 c:1 z:3 y:4 x:4", None), 2);
+        assert_eq!(append("t:1 z:1 c:1 y:4 x:4", Some("t c z y x")), 1);
+        assert_eq!(append("t:1 c:1 z:1 y:4 x:4", Some("t c y z x")), 2);
+    }
+
+    #[test]
+    fn refusals_name_the_field_the_value_and_the_remedy() {
+        let check = |edit: fn(&mut Config), words: &[&str]| {
+            let mut config = Config::new(DType::U16, camera());
+            edit(&mut config);
+            let said = plan(&config).unwrap_err().to_string();
+            assert!(words.iter().all(|w| said.contains(w)), "{said}");
+        };
+        check(|c| c.dims.clear(), &["0 given", "1 to 32"]);
+        check(|c| c.dims[1].name.clear(), &["dimension 1", "empty"]);
+        check(|c| c.dims[2].name = "t".into(), &["`t`", "earlier"]);
+        check(|c| c.dims[1].size = None, &["`y`", "size 0", "first dimension"]);
+        check(|c| c.dims[0].size = Some(0), &["`t`", "size 0", "1 or more"]);
+        check(|c| c.dims[0].chunk = Some(0), &["`t`", "chunk 0"]);
+        check(
+            |c| c.dims[0].chunks_per_shard = Some(0),
+            &["`t`", "chunks per shard 0"],
+        );
+        check(|c| c.dims[0].scale = Some(f64::NAN), &["`t`", "scale NaN"]);
+        check(|c| c.codec = Codec::Zstd { level: 23 }, &["level 23", "22"]);
+        check(|c| c.fill = Some(Fill::zero(DType::F32)), &["float32", "uint16"]);
+        check(|c| c.dims[2].chunk = Some(u64::MAX / 4), &["too large"]);
+        check(
+            |c| c.dims[2].chunks_per_shard = Some(1 << 40),
+            &["a shard (its bytes)", "fewer"],
+        );
+        check(|c| c.dims[2].size = Some(1 << 62), &["the array", "smaller"]);
+        check(|c| c.dims[2].chunk = Some(1 << 30), &["a chunk of", "smaller"]);
+    }
+
+    #[test]
+    fn the_budget_names_its_holders() {
+        let plan = plan(&Config::new(DType::U16, camera())).unwrap();
+        assert_eq!(plan.budget.bytes_of("chunk pool"), 128 << 20);
+        assert!(plan.budget.bytes_of("codec scratch") > 128 << 20);
+        let sum: u64 = plan.budget.holders.iter().map(|h| h.copies * h.bytes).sum();
+        assert_eq!(plan.budget.total(), sum);
+        assert!(plan.budget.to_string().contains("chunk pool"));
+    }
+}

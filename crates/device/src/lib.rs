@@ -1,1 +1,26 @@
-//! The seam: lanes, marks, views and the device contract.
+//! The seam between the orchestration and what runs it: lanes, marks, memory, views, kernels, time.
+//!
+//! A [`Device`] runs work on *lanes*. A lane runs in order; lanes run beside each other. The only order between
+//! lanes is made by *marks*: a lane records a generation of a mark, another lane waits for it. A device decides
+//! nothing: which mark a stage waits for is the business of the edge table in `flow`.
+//!
+//! Memory is reached through [`Read`] and [`Write`] views. Minting one is `unsafe`, because whoever mints it
+//! vouches that the work which uses it is ordered against all other work on the same bytes.
+
+pub mod contract;
+mod error;
+mod jobs;
+mod lane;
+mod memory;
+mod seam;
+
+pub use error::{Error, Operation};
+pub use jobs::{AggregateJob, CopyJob, EncodeJob, ScatterJob, Sizes, Source};
+pub use lane::{Lane, Mark};
+pub use memory::{Backing, Home, Read, Region, Write};
+pub use seam::{Busy, Device, Encoder, HostThread};
+
+/// Locks of the orchestration. They stand here so that a test can put others in their place.
+pub mod sync {
+    pub use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError};
+}

@@ -1,0 +1,382 @@
+//! What every device must do. A device's tests call [`check`].
+
+use std::sync::Arc;
+
+use plan::{Config, DType, Dim, Facts, Memory, Plan, Tuning};
+
+use crate::{
+    AggregateJob, CopyJob, Device, EncodeJob, Home, Lane, Read, Region, ScatterJob, Sizes, Source, Write,
+};
+
+/// Decodes one chunk; the oracle of the encoder's contract.
+pub type Decode<'a> = &'a dyn Fn(&plan::Codec, &[u8], usize, usize) -> Vec<u8>;
+
+/// Runs the whole contract.
+///
+/// # Panics
+/// The device breaks it.
+pub fn check(device: &dyn Device, codecs: &[plan::Codec], decode: Decode<'_>) {
+    lanes_run_in_order(device);
+    marks_order_lanes(device);
+    waiting_before_the_record_is_an_error(device);
+    generations_ascend(device);
+    host_waits_block_until_the_record(device);
+    scatter_places_every_element(device);
+    aggregate_packs_and_indexes(device);
+    for codec in codecs {
+        encoded_chunks_decode(device, codec, decode);
+    }
+    device.synchronize().unwrap();
+}
+
+/// Memory of the test: device memory with a way up and down.
+struct Bytes<'a> {
+    device: &'a dyn Device,
+    region: Region,
+}
+
+impl<'a> Bytes<'a> {
+    fn new(device: &'a dyn Device, bytes: &[u8]) -> Bytes<'a> {
+        let region = device.allocate(Home::Device, bytes.len()).unwrap();
+        let bytes_of = Bytes { device, region };
+        let up = device.allocate(Home::Host, bytes.len()).unwrap();
+        // SAFETY: `up` is new, nothing else reaches it.
+        let mut host = unsafe { Write::mint(&up, 0..bytes.len()) };
+        host.bytes().unwrap().copy_from_slice(bytes);
+        // SAFETY: nothing else reaches either region; the lane is idle when this returns.
+        let from = unsafe { Read::mint(&up, 0..bytes.len()) };
+        // SAFETY: as above.
+        unsafe {
+            device.copy(
+                Lane::H2d,
+                CopyJob {
+                    from,
+                    to: bytes_of.write(),
+                },
+            )
+        }
+        .unwrap();
+        device.synchronize().unwrap();
+        bytes_of
+    }
+
+    fn zeroed(device: &'a dyn Device, len: usize) -> Bytes<'a> {
+        Bytes::new(device, &vec![0; len])
+    }
+
+    fn write(&self) -> Write<'_> {
+        // SAFETY: each test orders its own work with marks or by synchronising.
+        unsafe { Write::mint(&self.region, 0..self.region.len()) }
+    }
+
+    fn read(&self) -> Read<'_> {
+        // SAFETY: as above.
+        unsafe { Read::mint(&self.region, 0..self.region.len()) }
+    }
+
+    fn down(&self) -> Vec<u8> {
+        self.device.synchronize().unwrap();
+        let down = self.device.allocate(Home::Host, self.region.len()).unwrap();
+        // SAFETY: `down` is new; all lanes are idle before and after the copy.
+        let to = unsafe { Write::mint(&down, 0..down.len()) };
+        // SAFETY: as above.
+        unsafe {
+            self.device.copy(
+                Lane::D2h,
+                CopyJob {
+                    from: self.read(),
+                    to,
+                },
+            )
+        }
+        .unwrap();
+        self.device.synchronize().unwrap();
+        // SAFETY: all lanes are idle.
+        unsafe { Read::mint(&down, 0..down.len()) }
+            .bytes()
+            .unwrap()
+            .to_vec()
+    }
+}
+
+fn copy(device: &dyn Device, on: Lane, from: &Bytes<'_>, to: &Bytes<'_>) {
+    // SAFETY: the tests order these copies by lane or by mark.
+    unsafe {
+        device.copy(
+            on,
+            CopyJob {
+                from: from.read(),
+                to: to.write(),
+            },
+        )
+    }
+    .unwrap();
+}
+
+fn lanes_run_in_order(device: &dyn Device) {
+    for lane in Lane::DEVICE {
+        let sources: Vec<_> = (0..16u8).map(|i| Bytes::new(device, &[i; 4096])).collect();
+        let to = Bytes::zeroed(device, 4096);
+        for from in &sources {
+            copy(device, lane, from, &to);
+        }
+        assert_eq!(to.down(), [15; 4096], "{lane:?} runs in order");
+    }
+}
+
+/// A chain over all lanes and back, many times round: each copy reads what the one before wrote.
+fn marks_order_lanes(device: &dyn Device) {
+    let len = 1 << 16;
+    let cells: Vec<_> = (0..6).map(|_| Bytes::zeroed(device, len)).collect();
+    let marks: Vec<_> = (0..6).map(|_| device.mark().unwrap()).collect();
+    for round in 0..32u64 {
+        let seed = Bytes::new(device, &vec![round as u8 + 1; len]);
+        for (i, lane) in Lane::DEVICE.into_iter().enumerate() {
+            if i == 0 && round > 0 {
+                device.wait(lane, marks[4], round - 1).unwrap();
+            }
+            if i > 0 {
+                device.wait(lane, marks[i - 1], round).unwrap();
+            }
+            copy(
+                device,
+                lane,
+                if i == 0 { &seed } else { &cells[i - 1] },
+                &cells[i],
+            );
+            device.record(lane, marks[i], round).unwrap();
+        }
+        device.wait(Lane::Producer, marks[4], round).unwrap();
+        assert_eq!(cells[4].down(), vec![round as u8 + 1; len], "round {round}");
+    }
+}
+
+fn waiting_before_the_record_is_an_error(device: &dyn Device) {
+    let mark = device.mark().unwrap();
+    let said = device.wait(Lane::Compress, mark, 0).unwrap_err().to_string();
+    assert!(said.contains("not recorded"), "{said}");
+    device.record(Lane::Compute, mark, 0).unwrap();
+    device.wait(Lane::Compress, mark, 0).unwrap();
+    assert!(
+        device.wait(Lane::Compress, mark, 1).is_err(),
+        "a later generation is not the one recorded"
+    );
+}
+
+fn generations_ascend(device: &dyn Device) {
+    let mark = device.mark().unwrap();
+    device.record(Lane::Compute, mark, 3).unwrap();
+    assert!(
+        device.record(Lane::Compute, mark, 3).is_err(),
+        "one generation is recorded once"
+    );
+    assert!(
+        device.record(Lane::Producer, mark, 2).is_err(),
+        "generations ascend"
+    );
+}
+
+fn host_waits_block_until_the_record(device: &dyn Device) {
+    let mark = device.mark().unwrap();
+    let soon = device.now() + std::time::Duration::from_millis(20);
+    assert!(!device.wait_until(Lane::Courier, mark, 0, soon).unwrap());
+    assert!(device.now() >= soon, "the clock and the deadline agree");
+    device.record(Lane::Sink, mark, 0).unwrap();
+    assert!(device.wait_until(Lane::Courier, mark, 0, soon).unwrap());
+    device.wait(Lane::Producer, mark, 0).unwrap();
+}
+
+fn a_plan(dtype: DType, dims: Vec<Dim>, order: Option<&str>) -> Plan {
+    let facts = Facts {
+        memory: Memory::Host,
+        alignment: 0,
+        gate: false,
+    };
+    let order = order.map(|o| o.split(' ').map(str::to_owned).collect());
+    let config = Config {
+        order,
+        plain: true,
+        ..Config::new(dtype, dims)
+    };
+    Plan::new(&config, &Tuning::default(), facts).unwrap()
+}
+
+/// Bytes that repeat with no small period.
+fn noise(len: usize) -> Vec<u8> {
+    (0..len)
+        .map(|i| ((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)
+        .collect()
+}
+
+fn scatter_places_every_element(device: &dyn Device) {
+    let d = |n: &str, size, chunk| Dim::new(n, size).chunk(chunk);
+    for dtype in [DType::U8, DType::U16, DType::F32, DType::I64] {
+        for (dims, order) in [
+            (vec![d("t", 4, 4), d("y", 10, 4), d("x", 9, 3)], None),
+            (vec![d("t", 3, 3), d("y", 8, 8), d("x", 5, 5)], None),
+            (
+                vec![d("t", 2, 2), d("z", 3, 2), d("y", 7, 4), d("x", 6, 6)],
+                Some("t x z y"),
+            ),
+            (vec![d("t", 1, 1), d("x", 70, 64)], None),
+        ] {
+            scatter_one(device, &a_plan(dtype, dims, order));
+        }
+    }
+}
+
+/// Scatters an epoch in three uneven parts, the last one with the fill value.
+fn scatter_one(device: &dyn Device, plan: &Plan) {
+    let size = plan.dtype.size();
+    let geometry = Arc::new(plan.scatter.clone());
+    let elements = geometry.epoch_elements;
+    let data = noise(plan.epoch_bytes as usize);
+    let source = Bytes::new(device, &data);
+    let pool = Bytes::zeroed(
+        device,
+        (geometry.chunks * geometry.chunk_elements) as usize * size,
+    );
+    let fill = [7, 6, 5, 4, 3, 2, 1, 9];
+    let cuts = [0, elements / 3, elements - elements / 5, elements];
+    for part in 0..3 {
+        let (first, end) = (cuts[part], cuts[part + 1]);
+        let bytes = first as usize * size..end as usize * size;
+        let source = match part {
+            2 => Source::Fill(fill),
+            _ => Source::Elements(source.read().part(bytes)),
+        };
+        let geometry = geometry.clone();
+        let job = ScatterJob {
+            geometry,
+            first,
+            count: end - first,
+            source,
+            pool: pool.write(),
+        };
+        // SAFETY: one lane runs the parts in order.
+        unsafe { device.scatter(Lane::Compute, job) }.unwrap();
+    }
+    let got = pool.down();
+    let mut want = vec![0; got.len()];
+    for i in 0..elements {
+        let at = geometry.position(i) as usize * size;
+        let from = if i < cuts[2] {
+            &data[i as usize * size..][..size]
+        } else {
+            &fill[..size]
+        };
+        want[at..at + size].copy_from_slice(from);
+    }
+    assert!(got == want, "{geometry:?}");
+}
+
+fn words(values: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    values.into_iter().flat_map(u64::to_le_bytes).collect()
+}
+
+fn aggregate_packs_and_indexes(device: &dyn Device) {
+    let (chunks, stride) = (37usize, 1000usize);
+    let data = noise(chunks * stride);
+    let order: Vec<u32> = (0..chunks as u32).map(|i| (i * 5) % chunks as u32).collect();
+    let sizes: Vec<u64> = (0..chunks as u64)
+        .map(|i| (i * 131) % (stride as u64 + 1))
+        .collect();
+    for crc32c in [false, true] {
+        for fixed in [true, false] {
+            let size = |c: u32| if fixed { stride } else { sizes[c as usize] as usize };
+            let (mut want, mut offsets) = (Vec::new(), vec![0]);
+            for &c in &order {
+                let chunk = &data[c as usize * stride..][..size(c)];
+                want.extend_from_slice(chunk);
+                if crc32c {
+                    want.extend(crc_by_bits(chunk).to_le_bytes());
+                }
+                offsets.push(want.len() as u64);
+            }
+            let table: Vec<u8> = order.iter().flat_map(|c| c.to_le_bytes()).collect();
+            let (table, source) = (Bytes::new(device, &table), Bytes::new(device, &data));
+            let each = Bytes::new(device, &words(sizes.iter().copied()));
+            let packed = Bytes::zeroed(device, chunks * (stride + 4));
+            let index = Bytes::zeroed(device, (chunks + 1) * 8);
+            let job = AggregateJob {
+                chunks: chunks as u32,
+                order: table.read(),
+                source: source.read(),
+                stride: stride as u64,
+                sizes: if fixed {
+                    Sizes::Fixed(stride as u64)
+                } else {
+                    Sizes::Each(each.read())
+                },
+                crc32c,
+                packed: packed.write(),
+                index: index.write(),
+            };
+            // SAFETY: nothing else is queued.
+            unsafe { device.aggregate(Lane::Compress, job) }.unwrap();
+            assert_eq!(index.down(), words(offsets));
+            assert!(
+                packed.down()[..want.len()] == want,
+                "crc32c {crc32c}, fixed {fixed}"
+            );
+        }
+    }
+}
+
+/// CRC-32C by its polynomial, bit by bit: an oracle, not an implementation.
+fn crc_by_bits(bytes: &[u8]) -> u32 {
+    let mut crc = !0u32;
+    for b in bytes {
+        crc ^= u32::from(*b);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0x82F6_3B78
+            } else {
+                crc >> 1
+            };
+        }
+    }
+    !crc
+}
+
+fn encoded_chunks_decode(device: &dyn Device, codec: &plan::Codec, decode: Decode<'_>) {
+    let (chunks, size, element) = (9usize, 4096usize, 2usize);
+    let mut data = noise(chunks * size);
+    data[size..3 * size].fill(0);
+    for (i, b) in data[4 * size..6 * size].iter_mut().enumerate() {
+        *b = (i / 100) as u8;
+    }
+    let encoder = device.prepare(codec, size, element).unwrap();
+    let worst = encoder.worst_case();
+    assert!(
+        worst as u64 <= codec.worst_case(size as u64),
+        "the plan knows the bound"
+    );
+    let pool = Bytes::new(device, &data);
+    let scratch = Bytes::zeroed(device, chunks * worst);
+    let sizes = Bytes::zeroed(device, chunks * 8);
+    let run = || {
+        let (scratch, sizes) = (scratch.write(), sizes.write());
+        let job = EncodeJob {
+            chunks: chunks as u32,
+            pool: pool.read(),
+            scratch,
+            sizes,
+        };
+        // SAFETY: nothing else is queued.
+        unsafe { encoder.encode(Lane::Compress, job) }.unwrap();
+    };
+    run();
+    let (first, first_sizes) = (scratch.down(), sizes.down());
+    for (i, len) in first_sizes.chunks_exact(8).enumerate() {
+        let len = u64::from_le_bytes(len.try_into().unwrap()) as usize;
+        assert!(len <= worst);
+        let chunk = decode(codec, &first[i * worst..][..len], size, element);
+        assert!(chunk == data[i * size..][..size], "{codec:?} chunk {i}");
+    }
+    run();
+    assert!(
+        first_sizes == sizes.down() && first == scratch.down(),
+        "{codec:?} is deterministic"
+    );
+}

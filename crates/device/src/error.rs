@@ -1,0 +1,70 @@
+//! Errors of a device.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a device was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Opening the device or making a thread.
+    Open,
+    /// Allocating memory.
+    Allocate,
+    /// Preparing a codec.
+    Prepare,
+    /// Recording a mark.
+    Record,
+    /// Waiting for a mark.
+    Wait,
+    /// Copying bytes.
+    Copy,
+    /// Scattering an epoch into chunks.
+    Scatter,
+    /// Compressing chunks.
+    Encode,
+    /// Packing chunks into shard order.
+    Aggregate,
+}
+
+/// A failed operation of a device. Cheap to clone: the first one is kept and returned by later calls.
+#[derive(Clone, Debug)]
+pub struct Error {
+    operation: Operation,
+    cause: Arc<str>,
+}
+
+impl Error {
+    /// An error with its cause in words.
+    #[must_use]
+    pub fn new(operation: Operation, cause: impl fmt::Display) -> Error {
+        Error {
+            operation,
+            cause: cause.to_string().into(),
+        }
+    }
+
+    /// What failed.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.operation {
+            Operation::Open => "opening the device",
+            Operation::Allocate => "allocating memory",
+            Operation::Prepare => "preparing the codec",
+            Operation::Record => "recording a mark",
+            Operation::Wait => "waiting for a mark",
+            Operation::Copy => "copying",
+            Operation::Scatter => "scattering",
+            Operation::Encode => "compressing",
+            Operation::Aggregate => "packing",
+        };
+        write!(f, "{what}: {}", self.cause)
+    }
+}
+
+impl std::error::Error for Error {}

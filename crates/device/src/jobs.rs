@@ -1,0 +1,77 @@
+//! What kernels are asked to do: views and numbers, nothing else.
+
+use std::sync::Arc;
+
+use plan::Scatter;
+
+use crate::memory::{Read, Write};
+
+/// Copies `from` to `to`; both are of one length.
+pub struct CopyJob<'a> {
+    /// Bytes to read.
+    pub from: Read<'a>,
+    /// Bytes to write.
+    pub to: Write<'a>,
+}
+
+/// Where scattered elements come from.
+pub enum Source<'a> {
+    /// Elements as they arrived.
+    Elements(Read<'a>),
+    /// The same element again and again (its first bytes count).
+    Fill([u8; 8]),
+}
+
+/// Scatters elements `first .. first + count` of an epoch into its chunks.
+pub struct ScatterJob<'a> {
+    /// Where elements go.
+    pub geometry: Arc<Scatter>,
+    /// First element in the epoch.
+    pub first: u64,
+    /// Number of elements.
+    pub count: u64,
+    /// The elements.
+    pub source: Source<'a>,
+    /// All chunks of the epoch.
+    pub pool: Write<'a>,
+}
+
+/// Compresses chunks that lie one after another into slots of worst-case size.
+pub struct EncodeJob<'a> {
+    /// Number of chunks.
+    pub chunks: u32,
+    /// The chunks.
+    pub pool: Read<'a>,
+    /// Chunk `i` goes to `i * worst_case`.
+    pub scratch: Write<'a>,
+    /// Its size goes here: one u64 per chunk.
+    pub sizes: Write<'a>,
+}
+
+/// Sizes of the chunks that are packed.
+pub enum Sizes<'a> {
+    /// All have this one.
+    Fixed(u64),
+    /// One u64 per chunk, in the order of the source.
+    Each(Read<'a>),
+}
+
+/// Gathers chunks into packed order.
+pub struct AggregateJob<'a> {
+    /// Number of chunks.
+    pub chunks: u32,
+    /// Source chunk of each packed position: one u32 each.
+    pub order: Read<'a>,
+    /// The chunks.
+    pub source: Read<'a>,
+    /// Bytes from a chunk to the next in the source.
+    pub stride: u64,
+    /// Their sizes.
+    pub sizes: Sizes<'a>,
+    /// Whether a CRC-32C is put behind each chunk.
+    pub crc32c: bool,
+    /// Packed chunks.
+    pub packed: Write<'a>,
+    /// Offset of each packed chunk, then the end of the last: `chunks + 1` u64.
+    pub index: Write<'a>,
+}

@@ -1,0 +1,258 @@
+//! Memory of a device, and the views through which it is reached.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{Error, Operation};
+
+/// Where a region should lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// Reachable by the host's own loads and stores.
+    Host,
+    /// Reachable by the kernels of the device.
+    Device,
+}
+
+/// Memory that a device gave out. Freed when the last view and the last queued job are gone.
+///
+/// # Safety
+/// `base` points to `len` bytes that stay allocated for as long as the value lives; where `host_visible`, they may
+/// be read and written by the host.
+pub unsafe trait Backing: Send + Sync {
+    /// Address of the first byte.
+    fn base(&self) -> *mut u8;
+    /// Number of bytes.
+    fn len(&self) -> usize;
+    /// Whether the host may load and store there.
+    fn host_visible(&self) -> bool;
+    /// Whether there are no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A region of memory, shared by all views of it.
+#[derive(Clone)]
+pub struct Region(Arc<dyn Backing>);
+
+impl std::fmt::Debug for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Region({:p}, {} bytes)", self.0.base(), self.0.len())
+    }
+}
+
+impl Region {
+    /// Wraps memory of a device.
+    #[must_use]
+    pub fn new(backing: Arc<dyn Backing>) -> Region {
+        Region(backing)
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the region has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[derive(Clone)]
+struct Span {
+    region: Region,
+    range: Range<usize>,
+}
+
+impl Span {
+    fn new(region: &Region, range: Range<usize>) -> Span {
+        assert!(
+            range.start <= range.end && range.end <= region.len(),
+            "a view of {range:?} leaves {region:?}"
+        );
+        Span {
+            region: region.clone(),
+            range,
+        }
+    }
+
+    fn part(&self, range: Range<usize>) -> Span {
+        let len = self.range.len();
+        assert!(
+            range.start <= range.end && range.end <= len,
+            "a part of {range:?} leaves a view of {len} bytes"
+        );
+        Span {
+            region: self.region.clone(),
+            range: self.range.start + range.start..self.range.start + range.end,
+        }
+    }
+
+    fn base(&self) -> *mut u8 {
+        // SAFETY: the constructors keep `range` inside the region, which the span keeps allocated.
+        unsafe { self.region.0.base().add(self.range.start) }
+    }
+
+    fn host(&self) -> Result<(), Error> {
+        if self.region.0.host_visible() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Operation::Copy,
+            "the host cannot reach memory of the device: copy it down first",
+        ))
+    }
+}
+
+/// Bytes that may be read while `'a` lasts.
+#[derive(Clone)]
+pub struct Read<'a> {
+    span: Span,
+    life: PhantomData<&'a [u8]>,
+}
+
+/// Bytes that may be written while `'a` lasts.
+pub struct Write<'a> {
+    span: Span,
+    life: PhantomData<&'a mut [u8]>,
+}
+
+// SAFETY: a view is an address with a vouched-for order; which thread uses it does not matter to that order.
+unsafe impl Send for Read<'_> {}
+// SAFETY: as above.
+unsafe impl Send for Write<'_> {}
+// SAFETY: sharing a `Read` gives out shared slices only.
+unsafe impl Sync for Read<'_> {}
+
+impl<'a> Read<'a> {
+    /// Mints a view of `range` of `region`.
+    ///
+    /// # Safety
+    /// Everything done through the view, and through jobs that it is handed to, is ordered after the writes that
+    /// it needs and before the next write of any of these bytes.
+    #[must_use]
+    pub unsafe fn mint(region: &Region, range: Range<usize>) -> Read<'a> {
+        Read {
+            span: Span::new(region, range),
+            life: PhantomData,
+        }
+    }
+
+    /// The same view for a job that outlives the borrow.
+    ///
+    /// # Safety
+    /// As for [`Read::mint`]: the job ends before the bytes are written again.
+    #[must_use]
+    pub unsafe fn detach(self) -> Read<'static> {
+        Read {
+            span: self.span,
+            life: PhantomData,
+        }
+    }
+
+    /// A view of part of the bytes.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Read<'a> {
+        Read {
+            span: self.span.part(range),
+            life: PhantomData,
+        }
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.span.range.len()
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.span.range.is_empty()
+    }
+
+    /// Address of the first byte, for a device's own kernels.
+    #[must_use]
+    pub fn address(&self) -> *const u8 {
+        self.span.base()
+    }
+
+    /// The bytes themselves.
+    ///
+    /// # Errors
+    /// The memory is the device's own.
+    pub fn bytes(&self) -> Result<&'a [u8], Error> {
+        self.span.host()?;
+        // SAFETY: host-visible, allocated, and whoever minted the view vouched that nothing writes meanwhile.
+        Ok(unsafe { std::slice::from_raw_parts(self.span.base(), self.len()) })
+    }
+}
+
+impl<'a> Write<'a> {
+    /// Mints a view of `range` of `region`.
+    ///
+    /// # Safety
+    /// Everything done through the view, and through jobs that it is handed to, is ordered after all earlier uses
+    /// of these bytes and before all later ones; no other view of them is used meanwhile.
+    #[must_use]
+    pub unsafe fn mint(region: &Region, range: Range<usize>) -> Write<'a> {
+        Write {
+            span: Span::new(region, range),
+            life: PhantomData,
+        }
+    }
+
+    /// The same view for a job that outlives the borrow.
+    ///
+    /// # Safety
+    /// As for [`Write::mint`]: the job ends before the bytes are used again.
+    #[must_use]
+    pub unsafe fn detach(self) -> Write<'static> {
+        Write {
+            span: self.span,
+            life: PhantomData,
+        }
+    }
+
+    /// A view of part of the bytes, which takes the place of this one.
+    #[must_use]
+    pub fn part(self, range: Range<usize>) -> Write<'a> {
+        Write {
+            span: self.span.part(range),
+            life: PhantomData,
+        }
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.span.range.len()
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.span.range.is_empty()
+    }
+
+    /// Address of the first byte, for a device's own kernels.
+    #[must_use]
+    pub fn address(&self) -> *mut u8 {
+        self.span.base()
+    }
+
+    /// The bytes themselves.
+    ///
+    /// # Errors
+    /// The memory is the device's own.
+    pub fn bytes(&mut self) -> Result<&mut [u8], Error> {
+        self.span.host()?;
+        // SAFETY: host-visible, allocated, and whoever minted the view vouched that it is the only one in use.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.span.base(), self.span.range.len()) })
+    }
+}

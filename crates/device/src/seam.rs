@@ -1,0 +1,149 @@
+//! What a device does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plan::{Codec, Memory};
+
+use crate::error::Error;
+use crate::jobs::{AggregateJob, CopyJob, EncodeJob, ScatterJob};
+use crate::lane::{Lane, Mark};
+use crate::memory::{Home, Region};
+
+/// How long a kind of work has kept a device busy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// The kernel.
+    pub name: &'static str,
+    /// Times that it ran.
+    pub count: u64,
+    /// Time that it ran.
+    pub time: Duration,
+    /// Bytes that it read.
+    pub bytes: u64,
+}
+
+/// A thread of the host that the device made.
+pub trait HostThread: Send {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// The thread panicked.
+    fn join(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// A codec prepared for one chunk size.
+pub trait Encoder: Send + Sync {
+    /// Largest size of an encoded chunk, in bytes.
+    fn worst_case(&self) -> usize;
+
+    /// Queues the compression of a batch.
+    ///
+    /// # Errors
+    /// The lane cannot take the work.
+    ///
+    /// # Safety
+    /// As for [`Device`]: the views stay ordered until the work has run.
+    unsafe fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error>;
+}
+
+/// What runs the orchestration's work. Object safe: dispatch is per batch, not per pixel.
+///
+/// Work that is queued runs later. The methods that queue work on views are `unsafe`: the caller vouches that the
+/// order under which the views were minted holds until the work has run, not just until the call returns.
+///
+/// After a failure on a device lane later work of that device is skipped, marks are still recorded so that nobody
+/// hangs, and every host wait returns the first error.
+pub trait Device: Send + Sync {
+    /// Name, for people.
+    fn name(&self) -> String;
+
+    /// Where its buffers lie.
+    fn memory(&self) -> Memory;
+
+    /// Whether a lane can wait for a number that the host publishes later.
+    fn has_gate(&self) -> bool;
+
+    /// Allocates `bytes` zeroed bytes.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error>;
+
+    /// Makes a mark; its generations are recorded in ascending order.
+    ///
+    /// # Errors
+    /// The device has no more of them.
+    fn mark(&self) -> Result<Mark, Error>;
+
+    /// Records `generation` of `mark` after all that was queued on `on` so far; on a host lane, now.
+    ///
+    /// # Errors
+    /// The generation was recorded before.
+    fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error>;
+
+    /// Makes `on` wait for `generation` of `mark`; on a host lane, blocks.
+    ///
+    /// # Errors
+    /// A device lane is told to wait for what was not recorded yet (a silent success would hide a missing
+    /// order); or the device failed.
+    fn wait(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error>;
+
+    /// As [`Device::wait`] on a host lane, at most until `deadline` on this device's clock: whether it was
+    /// recorded.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn wait_until(&self, on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error>;
+
+    /// Queues a copy.
+    ///
+    /// # Errors
+    /// The lane cannot take the work.
+    ///
+    /// # Safety
+    /// See the trait.
+    unsafe fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error>;
+
+    /// Queues a scatter.
+    ///
+    /// # Errors
+    /// The lane cannot take the work.
+    ///
+    /// # Safety
+    /// See the trait.
+    unsafe fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error>;
+
+    /// Queues an aggregation.
+    ///
+    /// # Errors
+    /// The lane cannot take the work.
+    ///
+    /// # Safety
+    /// See the trait.
+    unsafe fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error>;
+
+    /// Prepares a codec for chunks of `chunk_bytes` bytes of elements of `element` bytes.
+    ///
+    /// # Errors
+    /// The device has no such codec.
+    fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error>;
+
+    /// Waits until all device lanes are idle.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn synchronize(&self) -> Result<(), Error>;
+
+    /// Makes a thread of the host.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error>;
+
+    /// The clock of the orchestration: time since the device was opened.
+    fn now(&self) -> Duration;
+
+    /// How long each kernel has run.
+    fn busy(&self) -> Vec<Busy>;
+}

@@ -1,0 +1,136 @@
+//! All that follows from chunk size, element size and parameters: refusals and the block size.
+
+use plan::{Blosc, BloscInner, Shuffle};
+
+use super::super::{Error, refused, zstd};
+use super::header::{LZ4, MAX_BLOCK, MAX_CHUNK, ZSTD, flag};
+
+/// Chunks and blocks below this are not worth a table; c-blosc's constant.
+const SMALL: usize = 128;
+
+/// A frame's parameters, resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Layout {
+    inner: BloscInner,
+    shuffle: Shuffle,
+    level: u8,
+    element: u8,
+    chunk: usize,
+    block: usize,
+}
+
+impl Layout {
+    pub(in super::super) fn new(parameters: &Blosc, chunk: usize, element: usize) -> Result<Layout, Error> {
+        let &Blosc {
+            inner,
+            level,
+            shuffle,
+            block,
+        } = parameters;
+        if chunk > MAX_CHUNK {
+            let remedy =
+                "Blosc frames hold at most 2147483631 bytes; use smaller chunks, or zstd without Blosc";
+            return Err(refused("chunk bytes (blosc)", chunk as i64, remedy));
+        }
+        if level > 9 {
+            return Err(refused("blosc clevel", level.into(), "use 0 (stored) to 9"));
+        }
+        let Some(byte) = u8::try_from(element).ok().filter(|&element| element > 0) else {
+            return Err(refused(
+                "element bytes (blosc)",
+                element as i64,
+                "Blosc knows elements of 1 to 255 bytes",
+            ));
+        };
+        let wanted = match block.map(|block| block as usize) {
+            None | Some(0) => usual_block(inner, level),
+            Some(block @ SMALL..=MAX_BLOCK) => block,
+            Some(block) => {
+                let remedy = "use 128 to 715827542, or leave it out to have it chosen";
+                return Err(refused("blosc blocksize", block as i64, remedy));
+            }
+        };
+        let block = fit(wanted, chunk, element, shuffle);
+        Ok(Layout {
+            inner,
+            shuffle,
+            level,
+            element: byte,
+            chunk,
+            block,
+        })
+    }
+
+    /// Bytes of one block; the last may be shorter.
+    pub(in super::super) fn block(&self) -> usize {
+        self.block
+    }
+
+    /// zstd's level, where zstd is inside.
+    pub(in super::super) fn zstd_level(&self) -> Option<zstd::Level> {
+        (self.inner == BloscInner::Zstd).then(|| zstd::Level::of_blosc(self.level))
+    }
+
+    pub(super) fn shuffle(&self) -> Shuffle {
+        self.shuffle
+    }
+
+    pub(super) fn element(&self) -> u8 {
+        self.element
+    }
+
+    pub(super) fn blocks(&self) -> usize {
+        self.chunk.div_ceil(self.block)
+    }
+
+    /// Whether every chunk is stored raw without trying.
+    pub(super) fn raw(&self) -> bool {
+        self.level == 0 || self.chunk < SMALL
+    }
+
+    /// The header's flags, before a frame turns out to be raw.
+    pub(super) fn flags(&self) -> u8 {
+        let filter = match self.shuffle {
+            Shuffle::No => 0,
+            // Also for elements of one byte, as c-blosc writes it; readers ignore it there.
+            Shuffle::Byte => flag::SHUFFLE,
+            Shuffle::Bit => flag::BITSHUFFLE,
+        };
+        let compressor = match self.inner {
+            BloscInner::Lz4 => LZ4,
+            BloscInner::Zstd => ZSTD,
+        };
+        filter | flag::UNSPLIT | compressor << 5
+    }
+}
+
+/// c-blosc's block sizes for unsplit blocks: from its 32 KiB, twice that for zstd, more with the level.
+fn usual_block(inner: BloscInner, level: u8) -> usize {
+    let zstd = inner == BloscInner::Zstd;
+    let base = if zstd { 64 << 10 } else { 32 << 10 };
+    match level {
+        0 => base / 4,
+        1 => base / 2,
+        2 => base,
+        3 => base * 2,
+        4 | 5 => base * 4,
+        9 if zstd => base * 16,
+        _ => base * 8,
+    }
+}
+
+/// Cuts a block to the chunk and to whole elements. For the bit shuffle, to whole groups of 8 elements, since a block
+/// with an odd number of elements would not be shuffled at all (c-blosc's own blocks of 3-byte elements are such).
+fn fit(wanted: usize, chunk: usize, element: usize, shuffle: Shuffle) -> usize {
+    let block = wanted.min(chunk);
+    let grain = if shuffle == Shuffle::Bit {
+        8 * element
+    } else {
+        element
+    };
+    [grain, element, 1]
+        .into_iter()
+        .map(|grain| block / grain * grain)
+        .find(|&block| block > 0)
+        .unwrap_or(block)
+}

@@ -1,0 +1,272 @@
+//! The host as a device: five lanes on threads, kernels on a pool of threads that the lanes share.
+
+use std::time::{Duration, Instant};
+
+use device::sync::{Arc, Mutex};
+use device::{
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, Home, HostThread, Lane, Mark, Operation, Region,
+    ScatterJob, Sizes, Source,
+};
+use plan::{Codec, Memory};
+
+use crate::encoder::HostEncoder;
+use crate::kernels;
+use crate::lanes::{Lanes, panic_text};
+use crate::marks::Marks;
+use crate::memory;
+
+/// The host device.
+pub struct Host {
+    core: Arc<Core>,
+}
+
+/// What the device and its encoders share.
+pub(crate) struct Core {
+    lanes: Lanes,
+    marks: Arc<Marks>,
+    pool: Arc<rayon::ThreadPool>,
+    meters: Arc<Mutex<Vec<Busy>>>,
+    opened: Instant,
+}
+
+impl Host {
+    /// Opens the host with `threads` threads for kernels; 0: as many as there are cores.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn open(threads: usize) -> Result<Host, Error> {
+        let open = |e: &dyn std::fmt::Display| Error::new(Operation::Open, e);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("forebay-{i}"));
+        let pool = Arc::new(pool.build().map_err(|e| open(&e))?);
+        let marks = Arc::new(Marks::default());
+        let lanes = Lanes::new(marks.clone())?;
+        #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
+        let opened = Instant::now();
+        Ok(Host {
+            core: Arc::new(Core {
+                lanes,
+                marks,
+                pool,
+                meters: Arc::default(),
+                opened,
+            }),
+        })
+    }
+}
+
+impl Core {
+    pub(crate) fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Queues a kernel, timed under its name.
+    pub(crate) fn run(
+        &self,
+        on: Lane,
+        name: &'static str,
+        what: Operation,
+        bytes: u64,
+        kernel: impl FnOnce() -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (pool, meters, opened) = (self.pool.clone(), self.meters.clone(), self.opened);
+        let job = move || {
+            let start = opened.elapsed();
+            let ended = pool.install(kernel);
+            let busy = Busy {
+                name,
+                count: 1,
+                time: opened.elapsed().saturating_sub(start),
+                bytes,
+            };
+            count(&meters, busy);
+            ended
+        };
+        self.lanes.run(on, what, Box::new(job))
+    }
+}
+
+fn count(meters: &Mutex<Vec<Busy>>, busy: Busy) {
+    let mut meters = meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    match meters.iter_mut().find(|m| m.name == busy.name) {
+        Some(m) => {
+            m.count += busy.count;
+            m.time += busy.time;
+            m.bytes += busy.bytes;
+        }
+        None => meters.push(busy),
+    }
+}
+
+impl Device for Host {
+    fn name(&self) -> String {
+        format!("host, {} threads", self.core.threads())
+    }
+
+    fn memory(&self) -> Memory {
+        Memory::Host
+    }
+
+    fn has_gate(&self) -> bool {
+        false
+    }
+
+    fn allocate(&self, _home: Home, bytes: usize) -> Result<Region, Error> {
+        memory::allocate(bytes)
+    }
+
+    fn mark(&self) -> Result<Mark, Error> {
+        Ok(self.core.marks.add())
+    }
+
+    fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
+        self.core.marks.tell(mark, generation)?;
+        if on.is_host() {
+            self.core.marks.reach(mark, generation);
+            return Ok(());
+        }
+        self.core.lanes.record(on, mark, generation)
+    }
+
+    fn wait(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
+        if on.is_host() {
+            self.core.marks.wait(mark, generation);
+            return self.core.lanes.check();
+        }
+        self.core.marks.expect_told(mark, generation)?;
+        self.core.lanes.wait(on, mark, generation)
+    }
+
+    fn wait_until(&self, _on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error> {
+        let reached = self
+            .core
+            .marks
+            .wait_until(mark, generation, self.core.opened, deadline);
+        self.core.lanes.check()?;
+        Ok(reached)
+    }
+
+    unsafe fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
+        // SAFETY: the caller vouches that the views stay ordered until the work has run.
+        let from = unsafe { job.from.detach() };
+        // SAFETY: as above.
+        let mut to = unsafe { job.to.detach() };
+        self.core
+            .run(on, "copy", Operation::Copy, from.len() as u64, move || {
+                let (from, to) = (from.bytes()?, to.bytes()?);
+                if from.len() != to.len() {
+                    let why = format!("{} bytes do not go into {}", from.len(), to.len());
+                    return Err(Error::new(Operation::Copy, why));
+                }
+                to.copy_from_slice(from);
+                Ok(())
+            })
+    }
+
+    unsafe fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
+        let ScatterJob {
+            geometry,
+            first,
+            count,
+            source,
+            pool,
+        } = job;
+        let source = match source {
+            // SAFETY: the caller vouches that the views stay ordered until the work has run.
+            Source::Elements(read) => Source::Elements(unsafe { read.detach() }),
+            Source::Fill(f) => Source::Fill(f),
+        };
+        // SAFETY: as above.
+        let mut pool = unsafe { pool.detach() };
+        let bytes = count * geometry.element as u64;
+        self.core.run(on, "scatter", Operation::Scatter, bytes, move || {
+            let elements = match &source {
+                Source::Elements(read) => kernels::Elements::Bytes(read.bytes()?),
+                Source::Fill(f) => kernels::Elements::Fill(*f),
+            };
+            kernels::scatter(&geometry, first, count, elements, pool.bytes()?);
+            Ok(())
+        })
+    }
+
+    unsafe fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
+        let AggregateJob {
+            chunks,
+            stride,
+            crc32c,
+            ..
+        } = job;
+        // SAFETY: the caller vouches that the views stay ordered until the work has run.
+        let (order, source) = unsafe { (job.order.detach(), job.source.detach()) };
+        let sizes = match job.sizes {
+            Sizes::Fixed(size) => Sizes::Fixed(size),
+            // SAFETY: as above.
+            Sizes::Each(read) => Sizes::Each(unsafe { read.detach() }),
+        };
+        // SAFETY: as above.
+        let (mut packed, mut index) = unsafe { (job.packed.detach(), job.index.detach()) };
+        let bytes = u64::from(chunks) * stride;
+        self.core
+            .run(on, "aggregate", Operation::Aggregate, bytes, move || {
+                let order = &order.bytes()?.as_chunks::<4>().0[..chunks as usize];
+                let each = match &sizes {
+                    Sizes::Fixed(_) => &[],
+                    Sizes::Each(read) => read.bytes()?.as_chunks::<8>().0,
+                };
+                let size_of = |chunk: usize| match &sizes {
+                    Sizes::Fixed(size) => *size as usize,
+                    Sizes::Each(_) => u64::from_le_bytes(each[chunk]) as usize,
+                };
+                let index = index.bytes()?.as_chunks_mut::<8>().0;
+                let (source, packed) = (source.bytes()?, packed.bytes()?);
+                kernels::aggregate(order, source, stride as usize, &size_of, crc32c, packed, index);
+                Ok(())
+            })
+    }
+
+    fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
+        Ok(Arc::new(HostEncoder::new(
+            self.core.clone(),
+            codec,
+            chunk_bytes,
+            element,
+        )?))
+    }
+
+    fn synchronize(&self) -> Result<(), Error> {
+        self.core.lanes.synchronize();
+        self.core.lanes.check()
+    }
+
+    fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
+        let thread = std::thread::Builder::new()
+            .name(format!("forebay-{name}"))
+            .spawn(body);
+        Ok(Box::new(Thread(
+            thread.map_err(|e| Error::new(Operation::Open, e))?,
+        )))
+    }
+
+    fn now(&self) -> Duration {
+        self.core.opened.elapsed()
+    }
+
+    fn busy(&self) -> Vec<Busy> {
+        self.core
+            .meters
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
+struct Thread(std::thread::JoinHandle<()>);
+
+impl HostThread for Thread {
+    fn join(self: Box<Self>) -> Result<(), Error> {
+        self.0
+            .join()
+            .map_err(|panic| Error::new(Operation::Wait, panic_text(panic.as_ref())))
+    }
+}

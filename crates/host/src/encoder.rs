@@ -1,0 +1,93 @@
+//! CPU codecs behind the seam: a batch is encoded chunk by chunk, in parallel, with contexts that are kept.
+
+use device::sync::{Arc, Mutex};
+use device::{EncodeJob, Encoder, Error, Lane, Operation};
+use rayon::prelude::*;
+
+use crate::codec::{Context, Prepared};
+use crate::device::Core;
+
+pub(crate) struct HostEncoder {
+    core: Arc<Core>,
+    work: Arc<Work>,
+}
+
+struct Work {
+    prepared: Prepared,
+    chunk_bytes: usize,
+    worst_case: usize,
+    /// One context for each thread of the device; a thread takes its own, so the locks are never contended.
+    contexts: Vec<Mutex<Context>>,
+}
+
+impl HostEncoder {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        codec: &plan::Codec,
+        chunk: usize,
+        element: usize,
+    ) -> Result<Self, Error> {
+        let refuse = |e: crate::codec::Error| Error::new(Operation::Prepare, e);
+        let prepared = Prepared::new(codec, chunk, element).map_err(refuse)?;
+        let contexts = (0..core.threads())
+            .map(|_| Mutex::new(prepared.context()))
+            .collect();
+        let worst_case = codec.worst_case(chunk as u64) as usize;
+        Ok(HostEncoder {
+            core,
+            work: Arc::new(Work {
+                prepared,
+                chunk_bytes: chunk,
+                worst_case,
+                contexts,
+            }),
+        })
+    }
+}
+
+impl Encoder for HostEncoder {
+    fn worst_case(&self) -> usize {
+        self.work.worst_case
+    }
+
+    unsafe fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
+        let EncodeJob {
+            chunks,
+            pool,
+            scratch,
+            sizes,
+        } = job;
+        // SAFETY: the caller vouches that the views stay ordered until the work has run.
+        let pool = unsafe { pool.detach() };
+        // SAFETY: as above.
+        let mut scratch = unsafe { scratch.detach() };
+        // SAFETY: as above.
+        let mut sizes = unsafe { sizes.detach() };
+        let work = self.work.clone();
+        let bytes = u64::from(chunks) * work.chunk_bytes as u64;
+        self.core.run(on, "compress", Operation::Encode, bytes, move || {
+            work.run(chunks as usize, pool.bytes()?, scratch.bytes()?, sizes.bytes()?)
+        })
+    }
+}
+
+impl Work {
+    fn run(&self, chunks: usize, pool: &[u8], scratch: &mut [u8], sizes: &mut [u8]) -> Result<(), Error> {
+        let pool = pool[..chunks * self.chunk_bytes].par_chunks(self.chunk_bytes);
+        let slots = scratch[..chunks * self.worst_case].par_chunks_mut(self.worst_case);
+        let sizes = sizes[..chunks * 8].par_chunks_mut(8);
+        pool.zip(slots)
+            .zip(sizes)
+            .with_max_len(1)
+            .try_for_each(|((chunk, slot), size)| {
+                let thread = rayon::current_thread_index().unwrap_or(0) % self.contexts.len();
+                let mut context = self.contexts[thread]
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                let encoded = self.prepared.encode(&mut context, chunk, slot);
+                let len = encoded.map_err(|e| Error::new(Operation::Encode, e))?;
+                size.copy_from_slice(&(len as u64).to_le_bytes());
+                Ok(())
+            })
+    }
+}

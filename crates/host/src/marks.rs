@@ -1,0 +1,94 @@
+//! Marks: what was told to be recorded, and what has been reached.
+
+use std::time::{Duration, Instant};
+
+use device::sync::{Condvar, Mutex, MutexGuard};
+use device::{Error, Mark, Operation};
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// Generations below this were told to be recorded.
+    told: u64,
+    /// Generations below this have been reached.
+    reached: u64,
+}
+
+/// All marks of a device, behind one lock: there are a few events a batch, not one a pixel.
+#[derive(Default)]
+pub(crate) struct Marks {
+    states: Mutex<Vec<State>>,
+    changed: Condvar,
+}
+
+impl Marks {
+    fn lock(&self) -> MutexGuard<'_, Vec<State>> {
+        // A panic elsewhere leaves the counters as they are; they are never half written.
+        self.states
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self) -> Mark {
+        let mut states = self.lock();
+        states.push(State::default());
+        Mark(states.len() as u32 - 1)
+    }
+
+    /// Notes that `generation` will be reached once the lane gets there.
+    pub(crate) fn tell(&self, mark: Mark, generation: u64) -> Result<(), Error> {
+        let mut states = self.lock();
+        let state = &mut states[mark.0 as usize];
+        if generation < state.told {
+            let why = format!("generation {generation} of mark {} was recorded before", mark.0);
+            return Err(Error::new(Operation::Record, why));
+        }
+        state.told = generation + 1;
+        Ok(())
+    }
+
+    pub(crate) fn reach(&self, mark: Mark, generation: u64) {
+        self.lock()[mark.0 as usize].reached = generation + 1;
+        self.changed.notify_all();
+    }
+
+    /// Refuses a wait for what nobody was told to record: it would be satisfied by luck, or never.
+    pub(crate) fn expect_told(&self, mark: Mark, generation: u64) -> Result<(), Error> {
+        if generation < self.lock()[mark.0 as usize].told {
+            return Ok(());
+        }
+        let why = format!("generation {generation} of mark {} is not recorded yet", mark.0);
+        Err(Error::new(Operation::Wait, why))
+    }
+
+    /// Blocks until the generation is reached.
+    pub(crate) fn wait(&self, mark: Mark, generation: u64) {
+        let mut states = self.lock();
+        while states[mark.0 as usize].reached <= generation {
+            states = self
+                .changed
+                .wait(states)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    /// Blocks until the generation is reached or the time has come; whether it was reached.
+    pub(crate) fn wait_until(
+        &self,
+        mark: Mark,
+        generation: u64,
+        opened: Instant,
+        deadline: Duration,
+    ) -> bool {
+        let mut states = self.lock();
+        loop {
+            if states[mark.0 as usize].reached > generation {
+                return true;
+            }
+            let Some(left) = deadline.checked_sub(opened.elapsed()).filter(|d| !d.is_zero()) else {
+                return false;
+            };
+            let waited = self.changed.wait_timeout(states, left);
+            states = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Chunks of several kinds, the same on every run.
+
+/// What a chunk looks like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Zeros,
+    Constant,
+    Ramp,
+    Random,
+    Camera,
+}
+
+pub(crate) const KINDS: [Kind; 5] = [
+    Kind::Zeros,
+    Kind::Constant,
+    Kind::Ramp,
+    Kind::Random,
+    Kind::Camera,
+];
+
+/// splitmix64: small, seeded, and good enough to be incompressible.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    /// Nearly normal, mean 0, deviation 1.
+    fn normal(&mut self) -> f64 {
+        let uniform = |random: &mut Random| (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        (0..12).map(|_| uniform(self)).sum::<f64>() - 6.0
+    }
+}
+
+/// `bytes` bytes of little-endian elements; the last may be cut.
+pub(crate) fn chunk(kind: Kind, element: usize, bytes: usize) -> Vec<u8> {
+    let mut random = Random(bytes as u64);
+    let camera = Camera::new();
+    let mut chunk = Vec::with_capacity(bytes + element);
+    for index in 0..bytes.div_ceil(element) {
+        let value = match kind {
+            Kind::Zeros => 0,
+            Kind::Constant => 0x0102_0304_0506_0758,
+            Kind::Ramp => index as u64,
+            Kind::Random => random.next(),
+            Kind::Camera => camera.count(index, &mut random) >> if element == 1 { 4 } else { 0 },
+        };
+        let fill = if matches!(kind, Kind::Random) {
+            random.next()
+        } else {
+            0
+        };
+        let wide = [value, fill].map(u64::to_le_bytes);
+        chunk.extend((0..element).map(|byte| wide.as_flattened()[byte % 16]));
+    }
+    chunk.truncate(bytes);
+    chunk
+}
+
+/// A 16-bit camera: smooth spots on an offset of 100 counts, shot noise and 2 counts of read noise.
+struct Camera {
+    spots: Vec<(f64, f64, f64)>,
+}
+
+impl Camera {
+    const WIDTH: usize = 512;
+
+    fn new() -> Camera {
+        let mut random = Random(7);
+        let mut at = |end: usize| random.below(end) as f64;
+        Camera {
+            spots: (0..40)
+                .map(|_| (at(Camera::WIDTH), at(Camera::WIDTH), 50.0 + at(800)))
+                .collect(),
+        }
+    }
+
+    fn count(&self, index: usize, random: &mut Random) -> u64 {
+        let (y, x) = (
+            (index / Camera::WIDTH % Camera::WIDTH) as f64,
+            (index % Camera::WIDTH) as f64,
+        );
+        let photons = self.spots.iter().map(|(spot_y, spot_x, peak)| {
+            let square = (y - spot_y).powi(2) + (x - spot_x).powi(2);
+            if square > 1000.0 {
+                0.0
+            } else {
+                peak * (-square / 150.0).exp()
+            }
+        });
+        let photons = 5.0 + photons.sum::<f64>();
+        let noisy = 100.0 + photons + photons.sqrt() * random.normal() + 2.0 * random.normal();
+        noisy.clamp(0.0, 65535.0) as u64
+    }
+}

@@ -1,0 +1,10 @@
+//! The CPU codecs against foreign libraries, damaged input and their documented bounds.
+
+mod blosc;
+mod c_blosc;
+mod data;
+mod filters;
+mod hostile;
+mod refusals;
+mod throughput;
+mod zstd;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use plan::{Config, DType, Dim, Facts, Memory, Plan, Tuning};
 
 use crate::{
-    AggregateJob, CopyJob, Device, EncodeJob, Home, Lane, Read, Region, ScatterJob, Sizes, Source, Write,
+    AggregateJob, CopyJob, Device, EncodeJob, FillJob, Home, Lane, Read, Region, ScatterJob, Sizes, Source,
+    Write,
 };
 
 /// Decodes one chunk; the oracle of the encoder's contract.
@@ -21,6 +22,7 @@ pub fn check(device: &dyn Device, codecs: &[plan::Codec], decode: Decode<'_>) {
     waiting_before_the_record_is_an_error(device);
     generations_ascend(device);
     host_waits_block_until_the_record(device);
+    fill_sets_every_element(device);
     scatter_places_every_element(device);
     aggregate_packs_and_indexes(device);
     for codec in codecs {
@@ -45,17 +47,7 @@ impl<'a> Bytes<'a> {
         host.bytes().unwrap().copy_from_slice(bytes);
         // SAFETY: nothing else reaches either region; the lane is idle when this returns.
         let from = unsafe { Read::mint(&up, 0..bytes.len()) };
-        // SAFETY: as above.
-        unsafe {
-            device.copy(
-                Lane::H2d,
-                CopyJob {
-                    from,
-                    to: bytes_of.write(),
-                },
-            )
-        }
-        .unwrap();
+        device.copy(Lane::H2d, CopyJob { from, to: bytes_of.write() }).unwrap();
         device.synchronize().unwrap();
         bytes_of
     }
@@ -79,38 +71,15 @@ impl<'a> Bytes<'a> {
         let down = self.device.allocate(Home::Host, self.region.len()).unwrap();
         // SAFETY: `down` is new; all lanes are idle before and after the copy.
         let to = unsafe { Write::mint(&down, 0..down.len()) };
-        // SAFETY: as above.
-        unsafe {
-            self.device.copy(
-                Lane::D2h,
-                CopyJob {
-                    from: self.read(),
-                    to,
-                },
-            )
-        }
-        .unwrap();
+        self.device.copy(Lane::D2h, CopyJob { from: self.read(), to }).unwrap();
         self.device.synchronize().unwrap();
         // SAFETY: all lanes are idle.
-        unsafe { Read::mint(&down, 0..down.len()) }
-            .bytes()
-            .unwrap()
-            .to_vec()
+        unsafe { Read::mint(&down, 0..down.len()) }.bytes().unwrap().to_vec()
     }
 }
 
 fn copy(device: &dyn Device, on: Lane, from: &Bytes<'_>, to: &Bytes<'_>) {
-    // SAFETY: the tests order these copies by lane or by mark.
-    unsafe {
-        device.copy(
-            on,
-            CopyJob {
-                from: from.read(),
-                to: to.write(),
-            },
-        )
-    }
-    .unwrap();
+    device.copy(on, CopyJob { from: from.read(), to: to.write() }).unwrap();
 }
 
 fn lanes_run_in_order(device: &dyn Device) {
@@ -138,12 +107,7 @@ fn marks_order_lanes(device: &dyn Device) {
             if i > 0 {
                 device.wait(lane, marks[i - 1], round).unwrap();
             }
-            copy(
-                device,
-                lane,
-                if i == 0 { &seed } else { &cells[i - 1] },
-                &cells[i],
-            );
+            copy(device, lane, if i == 0 { &seed } else { &cells[i - 1] }, &cells[i]);
             device.record(lane, marks[i], round).unwrap();
         }
         device.wait(Lane::Producer, marks[4], round).unwrap();
@@ -157,23 +121,14 @@ fn waiting_before_the_record_is_an_error(device: &dyn Device) {
     assert!(said.contains("not recorded"), "{said}");
     device.record(Lane::Compute, mark, 0).unwrap();
     device.wait(Lane::Compress, mark, 0).unwrap();
-    assert!(
-        device.wait(Lane::Compress, mark, 1).is_err(),
-        "a later generation is not the one recorded"
-    );
+    assert!(device.wait(Lane::Compress, mark, 1).is_err(), "a later generation is not the one recorded");
 }
 
 fn generations_ascend(device: &dyn Device) {
     let mark = device.mark().unwrap();
     device.record(Lane::Compute, mark, 3).unwrap();
-    assert!(
-        device.record(Lane::Compute, mark, 3).is_err(),
-        "one generation is recorded once"
-    );
-    assert!(
-        device.record(Lane::Producer, mark, 2).is_err(),
-        "generations ascend"
-    );
+    assert!(device.record(Lane::Compute, mark, 3).is_err(), "one generation is recorded once");
+    assert!(device.record(Lane::Producer, mark, 2).is_err(), "generations ascend");
 }
 
 fn host_waits_block_until_the_record(device: &dyn Device) {
@@ -187,25 +142,24 @@ fn host_waits_block_until_the_record(device: &dyn Device) {
 }
 
 fn a_plan(dtype: DType, dims: Vec<Dim>, order: Option<&str>) -> Plan {
-    let facts = Facts {
-        memory: Memory::Host,
-        alignment: 0,
-        gate: false,
-    };
+    let facts = Facts { memory: Memory::Host, alignment: 0, gate: false };
     let order = order.map(|o| o.split(' ').map(str::to_owned).collect());
-    let config = Config {
-        order,
-        plain: true,
-        ..Config::new(dtype, dims)
-    };
+    let config = Config { order, plain: true, ..Config::new(dtype, dims) };
     Plan::new(&config, &Tuning::default(), facts).unwrap()
 }
 
 /// Bytes that repeat with no small period.
 fn noise(len: usize) -> Vec<u8> {
-    (0..len)
-        .map(|i| ((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)
-        .collect()
+    (0..len).map(|i| ((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
+}
+
+fn fill_sets_every_element(device: &dyn Device) {
+    for size in [1, 2, 4, 8] {
+        let to = Bytes::zeroed(device, 10_007 * size);
+        let element = [1, 2, 3, 4, 5, 6, 7, 8];
+        device.fill(Lane::Compute, FillJob { element, size, to: to.write() }).unwrap();
+        assert_eq!(to.down(), element[..size].repeat(10_007));
+    }
 }
 
 fn scatter_places_every_element(device: &dyn Device) {
@@ -214,10 +168,7 @@ fn scatter_places_every_element(device: &dyn Device) {
         for (dims, order) in [
             (vec![d("t", 4, 4), d("y", 10, 4), d("x", 9, 3)], None),
             (vec![d("t", 3, 3), d("y", 8, 8), d("x", 5, 5)], None),
-            (
-                vec![d("t", 2, 2), d("z", 3, 2), d("y", 7, 4), d("x", 6, 6)],
-                Some("t x z y"),
-            ),
+            (vec![d("t", 2, 2), d("z", 3, 2), d("y", 7, 4), d("x", 6, 6)], Some("t x z y")),
             (vec![d("t", 1, 1), d("x", 70, 64)], None),
         ] {
             scatter_one(device, &a_plan(dtype, dims, order));
@@ -232,10 +183,7 @@ fn scatter_one(device: &dyn Device, plan: &Plan) {
     let elements = geometry.epoch_elements;
     let data = noise(plan.epoch_bytes as usize);
     let source = Bytes::new(device, &data);
-    let pool = Bytes::zeroed(
-        device,
-        (geometry.chunks * geometry.chunk_elements) as usize * size,
-    );
+    let pool = Bytes::zeroed(device, (geometry.chunks * geometry.chunk_elements) as usize * size);
     let fill = [7, 6, 5, 4, 3, 2, 1, 9];
     let cuts = [0, elements / 3, elements - elements / 5, elements];
     for part in 0..3 {
@@ -246,25 +194,14 @@ fn scatter_one(device: &dyn Device, plan: &Plan) {
             _ => Source::Elements(source.read().part(bytes)),
         };
         let geometry = geometry.clone();
-        let job = ScatterJob {
-            geometry,
-            first,
-            count: end - first,
-            source,
-            pool: pool.write(),
-        };
-        // SAFETY: one lane runs the parts in order.
-        unsafe { device.scatter(Lane::Compute, job) }.unwrap();
+        let job = ScatterJob { geometry, first, count: end - first, source, pool: pool.write() };
+        device.scatter(Lane::Compute, job).unwrap();
     }
     let got = pool.down();
     let mut want = vec![0; got.len()];
     for i in 0..elements {
         let at = geometry.position(i) as usize * size;
-        let from = if i < cuts[2] {
-            &data[i as usize * size..][..size]
-        } else {
-            &fill[..size]
-        };
+        let from = if i < cuts[2] { &data[i as usize * size..][..size] } else { &fill[..size] };
         want[at..at + size].copy_from_slice(from);
     }
     assert!(got == want, "{geometry:?}");
@@ -278,9 +215,7 @@ fn aggregate_packs_and_indexes(device: &dyn Device) {
     let (chunks, stride) = (37usize, 1000usize);
     let data = noise(chunks * stride);
     let order: Vec<u32> = (0..chunks as u32).map(|i| (i * 5) % chunks as u32).collect();
-    let sizes: Vec<u64> = (0..chunks as u64)
-        .map(|i| (i * 131) % (stride as u64 + 1))
-        .collect();
+    let sizes: Vec<u64> = (0..chunks as u64).map(|i| (i * 131) % (stride as u64 + 1)).collect();
     for crc32c in [false, true] {
         for fixed in [true, false] {
             let size = |c: u32| if fixed { stride } else { sizes[c as usize] as usize };
@@ -303,22 +238,14 @@ fn aggregate_packs_and_indexes(device: &dyn Device) {
                 order: table.read(),
                 source: source.read(),
                 stride: stride as u64,
-                sizes: if fixed {
-                    Sizes::Fixed(stride as u64)
-                } else {
-                    Sizes::Each(each.read())
-                },
+                sizes: if fixed { Sizes::Fixed(stride as u64) } else { Sizes::Each(each.read()) },
                 crc32c,
                 packed: packed.write(),
                 index: index.write(),
             };
-            // SAFETY: nothing else is queued.
-            unsafe { device.aggregate(Lane::Compress, job) }.unwrap();
+            device.aggregate(Lane::Compress, job).unwrap();
             assert_eq!(index.down(), words(offsets));
-            assert!(
-                packed.down()[..want.len()] == want,
-                "crc32c {crc32c}, fixed {fixed}"
-            );
+            assert!(packed.down()[..want.len()] == want, "crc32c {crc32c}, fixed {fixed}");
         }
     }
 }
@@ -329,11 +256,7 @@ fn crc_by_bits(bytes: &[u8]) -> u32 {
     for b in bytes {
         crc ^= u32::from(*b);
         for _ in 0..8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ 0x82F6_3B78
-            } else {
-                crc >> 1
-            };
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0x82F6_3B78 } else { crc >> 1 };
         }
     }
     !crc
@@ -348,23 +271,14 @@ fn encoded_chunks_decode(device: &dyn Device, codec: &plan::Codec, decode: Decod
     }
     let encoder = device.prepare(codec, size, element).unwrap();
     let worst = encoder.worst_case();
-    assert!(
-        worst as u64 <= codec.worst_case(size as u64),
-        "the plan knows the bound"
-    );
+    assert!(worst as u64 <= codec.worst_case(size as u64), "the plan knows the bound");
     let pool = Bytes::new(device, &data);
     let scratch = Bytes::zeroed(device, chunks * worst);
     let sizes = Bytes::zeroed(device, chunks * 8);
     let run = || {
         let (scratch, sizes) = (scratch.write(), sizes.write());
-        let job = EncodeJob {
-            chunks: chunks as u32,
-            pool: pool.read(),
-            scratch,
-            sizes,
-        };
-        // SAFETY: nothing else is queued.
-        unsafe { encoder.encode(Lane::Compress, job) }.unwrap();
+        let job = EncodeJob { chunks: chunks as u32, pool: pool.read(), scratch, sizes };
+        encoder.encode(Lane::Compress, job).unwrap();
     };
     run();
     let (first, first_sizes) = (scratch.down(), sizes.down());
@@ -375,8 +289,5 @@ fn encoded_chunks_decode(device: &dyn Device, codec: &plan::Codec, decode: Decod
         assert!(chunk == data[i * size..][..size], "{codec:?} chunk {i}");
     }
     run();
-    assert!(
-        first_sizes == sizes.down() && first == scratch.down(),
-        "{codec:?} is deterministic"
-    );
+    assert!(first_sizes == sizes.down() && first == scratch.down(), "{codec:?} is deterministic");
 }

@@ -37,10 +37,7 @@ impl Error {
     /// An error with its cause in words.
     #[must_use]
     pub fn new(operation: Operation, cause: impl fmt::Display) -> Error {
-        Error {
-            operation,
-            cause: cause.to_string().into(),
-        }
+        Error { operation, cause: cause.to_string().into() }
     }
 
     /// What failed.

@@ -14,6 +14,16 @@ pub struct CopyJob<'a> {
     pub to: Write<'a>,
 }
 
+/// Sets every element of `to` to the same value.
+pub struct FillJob<'a> {
+    /// The element; its first `size` bytes count.
+    pub element: [u8; 8],
+    /// Bytes of an element: 1, 2, 4 or 8.
+    pub size: usize,
+    /// Bytes to write.
+    pub to: Write<'a>,
+}
+
 /// Where scattered elements come from.
 pub enum Source<'a> {
     /// Elements as they arrived.

@@ -36,11 +36,7 @@ impl Lane {
     /// Position among [`Lane::DEVICE`]; `None` for a host lane.
     #[must_use]
     pub const fn device_index(self) -> Option<usize> {
-        if self.is_host() {
-            None
-        } else {
-            Some(self as usize - Lane::H2d as usize)
-        }
+        if self.is_host() { None } else { Some(self as usize - Lane::H2d as usize) }
     }
 }
 

@@ -15,7 +15,7 @@ mod memory;
 mod seam;
 
 pub use error::{Error, Operation};
-pub use jobs::{AggregateJob, CopyJob, EncodeJob, ScatterJob, Sizes, Source};
+pub use jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ScatterJob, Sizes, Source};
 pub use lane::{Lane, Mark};
 pub use memory::{Backing, Home, Read, Region, Write};
 pub use seam::{Busy, Device, Encoder, HostThread};

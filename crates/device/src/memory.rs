@@ -75,10 +75,7 @@ impl Span {
             range.start <= range.end && range.end <= region.len(),
             "a view of {range:?} leaves {region:?}"
         );
-        Span {
-            region: region.clone(),
-            range,
-        }
+        Span { region: region.clone(), range }
     }
 
     fn part(&self, range: Range<usize>) -> Span {
@@ -102,10 +99,7 @@ impl Span {
         if self.region.0.host_visible() {
             return Ok(());
         }
-        Err(Error::new(
-            Operation::Copy,
-            "the host cannot reach memory of the device: copy it down first",
-        ))
+        Err(Error::new(Operation::Copy, "the host cannot reach memory of the device: copy it down first"))
     }
 }
 
@@ -137,10 +131,7 @@ impl<'a> Read<'a> {
     /// it needs and before the next write of any of these bytes.
     #[must_use]
     pub unsafe fn mint(region: &Region, range: Range<usize>) -> Read<'a> {
-        Read {
-            span: Span::new(region, range),
-            life: PhantomData,
-        }
+        Read { span: Span::new(region, range), life: PhantomData }
     }
 
     /// The same view for a job that outlives the borrow.
@@ -149,19 +140,13 @@ impl<'a> Read<'a> {
     /// As for [`Read::mint`]: the job ends before the bytes are written again.
     #[must_use]
     pub unsafe fn detach(self) -> Read<'static> {
-        Read {
-            span: self.span,
-            life: PhantomData,
-        }
+        Read { span: self.span, life: PhantomData }
     }
 
     /// A view of part of the bytes.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Read<'a> {
-        Read {
-            span: self.span.part(range),
-            life: PhantomData,
-        }
+        Read { span: self.span.part(range), life: PhantomData }
     }
 
     /// Number of bytes.
@@ -201,10 +186,7 @@ impl<'a> Write<'a> {
     /// of these bytes and before all later ones; no other view of them is used meanwhile.
     #[must_use]
     pub unsafe fn mint(region: &Region, range: Range<usize>) -> Write<'a> {
-        Write {
-            span: Span::new(region, range),
-            life: PhantomData,
-        }
+        Write { span: Span::new(region, range), life: PhantomData }
     }
 
     /// The same view for a job that outlives the borrow.
@@ -213,19 +195,20 @@ impl<'a> Write<'a> {
     /// As for [`Write::mint`]: the job ends before the bytes are used again.
     #[must_use]
     pub unsafe fn detach(self) -> Write<'static> {
-        Write {
-            span: self.span,
-            life: PhantomData,
-        }
+        Write { span: self.span, life: PhantomData }
     }
 
     /// A view of part of the bytes, which takes the place of this one.
     #[must_use]
     pub fn part(self, range: Range<usize>) -> Write<'a> {
-        Write {
-            span: self.span.part(range),
-            life: PhantomData,
-        }
+        Write { span: self.span.part(range), life: PhantomData }
+    }
+
+    /// Two views: bytes before `at`, and the rest.
+    #[must_use]
+    pub fn split(self, at: usize) -> (Write<'a>, Write<'a>) {
+        let (before, after) = (self.span.part(0..at), self.span.part(at..self.len()));
+        (Write { span: before, life: PhantomData }, Write { span: after, life: PhantomData })
     }
 
     /// Number of bytes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use plan::{Codec, Memory};
 
 use crate::error::Error;
-use crate::jobs::{AggregateJob, CopyJob, EncodeJob, ScatterJob};
+use crate::jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ScatterJob};
 use crate::lane::{Lane, Mark};
 use crate::memory::{Home, Region};
 
@@ -41,16 +41,13 @@ pub trait Encoder: Send + Sync {
     ///
     /// # Errors
     /// The lane cannot take the work.
-    ///
-    /// # Safety
-    /// As for [`Device`]: the views stay ordered until the work has run.
-    unsafe fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error>;
+    fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error>;
 }
 
 /// What runs the orchestration's work. Object safe: dispatch is per batch, not per pixel.
 ///
-/// Work that is queued runs later. The methods that queue work on views are `unsafe`: the caller vouches that the
-/// order under which the views were minted holds until the work has run, not just until the call returns.
+/// Work that is queued runs later. Whoever minted a view has vouched for the order of that work too (see
+/// [`Read::mint`](crate::Read::mint)), so handing the view on is safe.
 ///
 /// After a failure on a device lane later work of that device is skipped, marks are still recorded so that nobody
 /// hangs, and every host wait returns the first error.
@@ -100,28 +97,25 @@ pub trait Device: Send + Sync {
     ///
     /// # Errors
     /// The lane cannot take the work.
+    fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error>;
+
+    /// Queues a fill.
     ///
-    /// # Safety
-    /// See the trait.
-    unsafe fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error>;
+    /// # Errors
+    /// The lane cannot take the work.
+    fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error>;
 
     /// Queues a scatter.
     ///
     /// # Errors
     /// The lane cannot take the work.
-    ///
-    /// # Safety
-    /// See the trait.
-    unsafe fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error>;
+    fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error>;
 
     /// Queues an aggregation.
     ///
     /// # Errors
     /// The lane cannot take the work.
-    ///
-    /// # Safety
-    /// See the trait.
-    unsafe fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error>;
+    fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error>;
 
     /// Prepares a codec for chunks of `chunk_bytes` bytes of elements of `element` bytes.
     ///

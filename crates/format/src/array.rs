@@ -73,11 +73,7 @@ impl Array {
         });
         if !self.dimension_names.is_empty() {
             let name = |n: &String| {
-                if n.is_empty() {
-                    Value::Null
-                } else {
-                    n.as_str().into()
-                }
+                if n.is_empty() { Value::Null } else { n.as_str().into() }
             };
             root["dimension_names"] = self.dimension_names.iter().map(name).collect();
         }
@@ -120,9 +116,7 @@ impl Array {
             dimension_names: root
                 .find("dimension_names")
                 .map_or(Ok(vec![]), |n| parse_names(&n, shape.len()))?,
-            attributes: root
-                .find("attributes")
-                .map_or(Ok(Map::new()), |a| a.object().cloned())?,
+            attributes: root.find("attributes").map_or(Ok(Map::new()), |a| a.object().cloned())?,
             chunk_shape: sharding.chunk_shape,
             shard_shape,
             shape,
@@ -153,9 +147,7 @@ fn check_chunks(codecs: &Field<'_>, chunk: &[u64], shard: &[u64]) -> Result<(), 
     if chunk.len() == shard.len() && chunk.iter().zip(shard).all(fits) {
         return Ok(());
     }
-    Err(codecs.items()?[0]
-        .setting("chunk_shape")?
-        .invalid("give a divisor of each extent of the chunk grid"))
+    Err(codecs.items()?[0].setting("chunk_shape")?.invalid("give a divisor of each extent of the chunk grid"))
 }
 
 fn parse_separator(encoding: &Field<'_>) -> Result<Separator, Error> {
@@ -178,11 +170,7 @@ fn parse_names(names: &Field<'_>, rank: usize) -> Result<Vec<String>, Error> {
         return Err(names.invalid("give one name or null for each dimension of the array"));
     }
     let name = |n: &Field<'_>| {
-        if n.value().is_null() {
-            Ok(String::new())
-        } else {
-            n.text().map(str::to_owned)
-        }
+        if n.value().is_null() { Ok(String::new()) } else { n.text().map(str::to_owned) }
     };
     items.iter().map(name).collect()
 }

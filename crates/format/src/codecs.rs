@@ -108,12 +108,7 @@ pub(crate) fn parse(codecs: &Field<'_>, dtype: DType) -> Result<Sharding, Error>
         Some(place) => parse_location(&place)?,
         None => IndexLocation::End,
     };
-    Ok(Sharding {
-        chunk_shape: sharding.setting("chunk_shape")?.wholes()?,
-        codec,
-        crc32c,
-        index,
-    })
+    Ok(Sharding { chunk_shape: sharding.setting("chunk_shape")?.wholes()?, codec, crc32c, index })
 }
 
 fn parse_location(place: &Field<'_>) -> Result<IndexLocation, Error> {
@@ -131,11 +126,7 @@ fn check_index(codecs: &Field<'_>) -> Result<(), Error> {
         return Err(codecs.unsupported(REMEDY));
     };
     check_bytes(bytes, 8)?;
-    if crc32c.name()? == "crc32c" {
-        Ok(())
-    } else {
-        Err(crc32c.unsupported(REMEDY))
-    }
+    if crc32c.name()? == "crc32c" { Ok(()) } else { Err(crc32c.unsupported(REMEDY)) }
 }
 
 fn check_bytes(codec: &Field<'_>, size: usize) -> Result<(), Error> {
@@ -145,9 +136,7 @@ fn check_bytes(codec: &Field<'_>, size: usize) -> Result<(), Error> {
     if size == 1 {
         return Ok(());
     }
-    codec
-        .setting("endian")?
-        .must_be(&"little".into(), "it reads little-endian elements")
+    codec.setting("endian")?.must_be(&"little".into(), "it reads little-endian elements")
 }
 
 fn parse_chain(codecs: &Field<'_>, dtype: DType) -> Result<(Codec, bool), Error> {
@@ -171,9 +160,7 @@ fn parse_chain(codecs: &Field<'_>, dtype: DType) -> Result<(Codec, bool), Error>
 
 fn parse_compressor(codec: &Field<'_>) -> Result<Codec, Error> {
     match codec.name()? {
-        "zstd" => Ok(Codec::Zstd {
-            level: codec.setting("level")?.narrow("give a whole number")?,
-        }),
+        "zstd" => Ok(Codec::Zstd { level: codec.setting("level")?.narrow("give a whole number")? }),
         "blosc" => Ok(Codec::Blosc(parse_blosc(codec)?)),
         _ => Err(codec.unsupported("it reads zstd, blosc and crc32c")),
     }

@@ -91,9 +91,7 @@ mod tests {
     #[test]
     fn fills_of_another_type_are_refused() {
         let check = |json: &str, dtype| {
-            let said = back(&serde_json::from_str(json).unwrap(), dtype)
-                .unwrap_err()
-                .to_string();
+            let said = back(&serde_json::from_str(json).unwrap(), dtype).unwrap_err().to_string();
             assert!(said.starts_with(&format!("`fill_value` is {json}")), "{said}");
         };
         for json in ["256", "-1", "1.5", "\"NaN\"", "\"1\"", "null", "true", "[0]"] {

@@ -16,9 +16,7 @@ impl Group {
     /// Group with OME-Zarr metadata, as [`crate::multiscales`] makes them.
     #[must_use]
     pub fn ome(metadata: Value) -> Group {
-        Group {
-            attributes: Map::from_iter([("ome".to_owned(), metadata)]),
-        }
+        Group { attributes: Map::from_iter([("ome".to_owned(), metadata)]) }
     }
 
     /// The document, keys in the order of the specification.
@@ -42,9 +40,7 @@ impl Group {
         let root = Field::root("", &document);
         json::check_node(&root, "group", "give the zarr.json of a group")?;
         root.refuse_unknown(&["zarr_format", "node_type", "attributes", "consolidated_metadata"])?;
-        let attributes = root
-            .find("attributes")
-            .map_or(Ok(Map::new()), |a| a.object().cloned())?;
+        let attributes = root.find("attributes").map_or(Ok(Map::new()), |a| a.object().cloned())?;
         Ok(Group { attributes })
     }
 }
@@ -80,22 +76,10 @@ mod tests {
             let said = parse(v).unwrap_err();
             assert!(said.contains(word), "{said}");
         };
-        refused(
-            json!({ "zarr_format": 2, "node_type": "group" }),
-            "`zarr_format` is 2",
-        );
-        refused(
-            json!({ "zarr_format": 3, "node_type": "array" }),
-            "`node_type` is \"array\"",
-        );
+        refused(json!({ "zarr_format": 2, "node_type": "group" }), "`zarr_format` is 2");
+        refused(json!({ "zarr_format": 3, "node_type": "array" }), "`node_type` is \"array\"");
         refused(json!({ "zarr_format": 3 }), "`node_type` is missing");
-        refused(
-            json!({ "zarr_format": 3, "node_type": "group", "attributes": 1 }),
-            "`attributes` is 1",
-        );
-        refused(
-            json!({ "zarr_format": 3, "node_type": "group", "x": {} }),
-            "`x` is {}",
-        );
+        refused(json!({ "zarr_format": 3, "node_type": "group", "attributes": 1 }), "`attributes` is 1");
+        refused(json!({ "zarr_format": 3, "node_type": "group", "x": {} }), "`x` is {}");
     }
 }

@@ -28,10 +28,7 @@ pub const fn encoded_len(chunks: u64) -> u64 {
 pub fn encode(entries: impl IntoIterator<Item = Option<Entry>>, out: &mut Vec<u8>) {
     let start = out.len();
     for entry in entries {
-        let Entry { offset, size } = entry.unwrap_or(Entry {
-            offset: MISSING,
-            size: MISSING,
-        });
+        let Entry { offset, size } = entry.unwrap_or(Entry { offset: MISSING, size: MISSING });
         out.extend_from_slice(&offset.to_le_bytes());
         out.extend_from_slice(&size.to_le_bytes());
     }
@@ -44,9 +41,7 @@ pub fn encode(entries: impl IntoIterator<Item = Option<Entry>>, out: &mut Vec<u8
 /// # Errors
 /// The length or the checksum is wrong, or an entry ends beyond 2^64.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Option<Entry>>, Error> {
-    let (entries, found) = bytes
-        .split_last_chunk::<CHECKSUM>()
-        .ok_or(Error::IndexLength(bytes.len()))?;
+    let (entries, found) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Error::IndexLength(bytes.len()))?;
     let (entries, rest) = entries.as_chunks::<ENTRY>();
     // The checksum of no entries is 0, so four bytes of a hole in a file would pass for an empty index.
     if entries.is_empty() || !rest.is_empty() {
@@ -56,11 +51,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Option<Entry>>, Error> {
     if found != computed {
         return Err(Error::IndexChecksum { found, computed });
     }
-    entries
-        .iter()
-        .enumerate()
-        .map(|(chunk, bytes)| entry(chunk, bytes))
-        .collect()
+    entries.iter().enumerate().map(|(chunk, bytes)| entry(chunk, bytes)).collect()
 }
 
 fn entry(chunk: usize, bytes: &[u8; ENTRY]) -> Result<Option<Entry>, Error> {
@@ -82,15 +73,9 @@ mod tests {
     /// CRC-32C bit by bit: polynomial 0x1EDC6F41 reflected, inverted before and after.
     fn bitwise(bytes: &[u8]) -> u32 {
         let step = |crc: u32| {
-            if crc & 1 == 1 {
-                (crc >> 1) ^ 0x82F6_3B78
-            } else {
-                crc >> 1
-            }
+            if crc & 1 == 1 { (crc >> 1) ^ 0x82F6_3B78 } else { crc >> 1 }
         };
-        !bytes
-            .iter()
-            .fold(!0, |crc, b| (0..8).fold(crc ^ u32::from(*b), |crc, _| step(crc)))
+        !bytes.iter().fold(!0, |crc, b| (0..8).fold(crc ^ u32::from(*b), |crc, _| step(crc)))
     }
 
     fn some(offset: u64, size: u64) -> Option<Entry> {
@@ -137,10 +122,7 @@ mod tests {
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                matches!(decode(&bad), Err(Error::IndexChecksum { .. })),
-                "bit {bit}"
-            );
+            assert!(matches!(decode(&bad), Err(Error::IndexChecksum { .. })), "bit {bit}");
         }
         for len in 0..good.len() {
             assert!(decode(&good[..len]).is_err(), "{len} bytes");

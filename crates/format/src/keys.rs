@@ -43,11 +43,7 @@ impl Separator {
                 (path, name.strip_prefix('c')?)
             }
         };
-        let coords = parts
-            .split(self.as_char())
-            .skip(1)
-            .map(canonical)
-            .collect::<Option<_>>()?;
+        let coords = parts.split(self.as_char()).skip(1).map(canonical).collect::<Option<_>>()?;
         (parts.is_empty() || parts.starts_with(self.as_char())).then_some((path, coords))
     }
 }
@@ -78,11 +74,7 @@ pub fn shard_key(coords: &[u64]) -> String {
 #[must_use]
 pub fn shard_key_under(path: &str, coords: &[u64]) -> String {
     let key = shard_key(coords);
-    if path.is_empty() {
-        key
-    } else {
-        format!("{path}/{key}")
-    }
+    if path.is_empty() { key } else { format!("{path}/{key}") }
 }
 
 #[cfg(test)]
@@ -95,10 +87,7 @@ mod tests {
         assert_eq!(shard_key(&[]), "c");
         assert_eq!(shard_key_under("", &[7]), "c/7");
         assert_eq!(shard_key_under("0", &[0, 1]), "0/c/0/1");
-        assert_eq!(
-            Separator::Dot.key(&[1, 23, u64::MAX]),
-            "c.1.23.18446744073709551615"
-        );
+        assert_eq!(Separator::Dot.key(&[1, 23, u64::MAX]), "c.1.23.18446744073709551615");
     }
 
     #[test]
@@ -107,11 +96,7 @@ mod tests {
             for path in ["", "0", "a/b", "c", "c/1", "x.c", "a/c/c"] {
                 for coords in [vec![], vec![0], vec![3, 0, 10], vec![u64::MAX, 1]] {
                     let key = separator.key(&coords);
-                    let key = if path.is_empty() {
-                        key
-                    } else {
-                        format!("{path}/{key}")
-                    };
+                    let key = if path.is_empty() { key } else { format!("{path}/{key}") };
                     assert_eq!(separator.parse(&key), Some((path, coords)), "{key}");
                 }
             }
@@ -120,20 +105,9 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_not_taken_for_one() {
-        for key in [
-            "",
-            "zarr.json",
-            "c/",
-            "c/01",
-            "c/+1",
-            "c/-1",
-            "c/1/",
-            "c//1",
-            "c/x",
-            "0/d/1",
-            "cc/1",
-            "c.0",
-        ] {
+        for key in
+            ["", "zarr.json", "c/", "c/01", "c/+1", "c/-1", "c/1/", "c//1", "c/x", "0/d/1", "cc/1", "c.0"]
+        {
             assert_eq!(Separator::Slash.parse(key), None, "{key}");
         }
         for key in ["", "c.", "c0", "c/0", "c.0.01", "d.0", "c.0/zarr.json"] {

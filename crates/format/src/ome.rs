@@ -51,15 +51,9 @@ pub struct Multiscales {
 pub fn multiscales(name: &str, axes: &[Axis], levels: &[Level]) -> Result<Value, Error> {
     if levels.is_empty() {
         let remedy = "give one level at least";
-        return Err(Error::Invalid {
-            field: "datasets".to_owned(),
-            value: "[]".to_owned(),
-            remedy,
-        });
+        return Err(Error::Invalid { field: "datasets".to_owned(), value: "[]".to_owned(), remedy });
     }
-    levels
-        .iter()
-        .try_for_each(|level| check_level(level, axes.len()))?;
+    levels.iter().try_for_each(|level| check_level(level, axes.len()))?;
     Ok(json!({
         "version": VERSION,
         "multiscales": [{
@@ -76,28 +70,13 @@ fn check_level(level: &Level, rank: usize) -> Result<(), Error> {
             return Ok(());
         }
         let field = format!("{what} of level {}", level.path);
-        Err(Error::Invalid {
-            field,
-            value: format!("{numbers:?}"),
-            remedy,
-        })
+        Err(Error::Invalid { field, value: format!("{numbers:?}"), remedy })
     };
     let good = |s: &f64| s.is_finite() && *s > 0.0;
-    check(
-        "scale",
-        &level.scale,
-        good,
-        "give a finite number above 0 for each axis",
-    )?;
+    check("scale", &level.scale, good, "give a finite number above 0 for each axis")?;
     let translation = level.translation.as_deref();
-    translation.map_or(Ok(()), |t| {
-        check(
-            "translation",
-            t,
-            |x| x.is_finite(),
-            "give a finite number for each axis",
-        )
-    })
+    translation
+        .map_or(Ok(()), |t| check("translation", t, |x| x.is_finite(), "give a finite number for each axis"))
 }
 
 fn axis_json(axis: &Axis) -> Value {
@@ -135,34 +114,15 @@ impl Multiscales {
     /// The metadata are broken, of another version than 0.5, or describe no image.
     pub fn parse(ome: &Value) -> Result<Multiscales, Error> {
         let root = Field::root("ome", ome);
-        root.get("version")?
-            .must_be(&VERSION.into(), "it reads OME-Zarr 0.5")?;
+        root.get("version")?.must_be(&VERSION.into(), "it reads OME-Zarr 0.5")?;
         let images = root.get("multiscales")?;
-        let image = images
-            .items()?
-            .into_iter()
-            .next()
-            .ok_or_else(|| images.invalid("give one image at least"))?;
-        let axes = image
-            .get("axes")?
-            .items()?
-            .iter()
-            .map(parse_axis)
-            .collect::<Result<Vec<_>, _>>()?;
-        let common = image
-            .find("coordinateTransformations")
-            .map_or(Ok(vec![]), |c| c.items())?;
+        let image =
+            images.items()?.into_iter().next().ok_or_else(|| images.invalid("give one image at least"))?;
+        let axes = image.get("axes")?.items()?.iter().map(parse_axis).collect::<Result<Vec<_>, _>>()?;
+        let common = image.find("coordinateTransformations").map_or(Ok(vec![]), |c| c.items())?;
         let level = |dataset: &Field<'_>| parse_level(dataset, &common, axes.len());
-        let levels = image
-            .get("datasets")?
-            .items()?
-            .iter()
-            .map(level)
-            .collect::<Result<_, _>>()?;
-        let name = image
-            .find("name")
-            .map(|n| n.text().map(str::to_owned))
-            .transpose()?;
+        let levels = image.get("datasets")?.items()?.iter().map(level).collect::<Result<_, _>>()?;
+        let name = image.find("name").map(|n| n.text().map(str::to_owned)).transpose()?;
         Ok(Multiscales { name, axes, levels })
     }
 }
@@ -174,39 +134,21 @@ fn parse_axis(axis: &Field<'_>) -> Result<Axis, Error> {
         Some("space") => AxisKind::Space,
         _ => AxisKind::Other,
     };
-    let unit = axis
-        .find("unit")
-        .map(|u| u.text().map(str::to_owned))
-        .transpose()?;
-    Ok(Axis {
-        name: axis.get("name")?.text()?.to_owned(),
-        kind,
-        unit,
-    })
+    let unit = axis.find("unit").map(|u| u.text().map(str::to_owned)).transpose()?;
+    Ok(Axis { name: axis.get("name")?.text()?.to_owned(), kind, unit })
 }
 
 /// A level's own transformations, then those that the image has for all its levels, made one.
 fn parse_level(dataset: &Field<'_>, common: &[Field<'_>], rank: usize) -> Result<Level, Error> {
     let (mut scale, mut translation) = (vec![1.0; rank], None);
-    for step in dataset
-        .get("coordinateTransformations")?
-        .items()?
-        .iter()
-        .chain(common)
-    {
+    for step in dataset.get("coordinateTransformations")?.items()?.iter().chain(common) {
         let kind = step.get("type")?;
         match kind.text()? {
             "identity" => {}
             "scale" => {
                 let by = numbers(step, "scale", rank)?;
-                let placed = translation
-                    .iter_mut()
-                    .flat_map(|t: &mut Vec<f64>| t.iter_mut().zip(&by));
-                scale
-                    .iter_mut()
-                    .zip(&by)
-                    .chain(placed)
-                    .for_each(|(x, by)| *x *= by);
+                let placed = translation.iter_mut().flat_map(|t: &mut Vec<f64>| t.iter_mut().zip(&by));
+                scale.iter_mut().zip(&by).chain(placed).for_each(|(x, by)| *x *= by);
             }
             "translation" => {
                 let by = numbers(step, "translation", rank)?;
@@ -216,25 +158,13 @@ fn parse_level(dataset: &Field<'_>, common: &[Field<'_>], rank: usize) -> Result
             _ => return Err(kind.unsupported("it reads scale and translation")),
         }
     }
-    Ok(Level {
-        path: dataset.get("path")?.text()?.to_owned(),
-        scale,
-        translation,
-    })
+    Ok(Level { path: dataset.get("path")?.text()?.to_owned(), scale, translation })
 }
 
 fn numbers(step: &Field<'_>, key: &str, rank: usize) -> Result<Vec<f64>, Error> {
     let list = step.get(key)?;
-    let numbers = list
-        .items()?
-        .iter()
-        .map(Field::number)
-        .collect::<Result<Vec<_>, _>>()?;
-    if numbers.len() == rank {
-        Ok(numbers)
-    } else {
-        Err(list.invalid("give one number for each axis"))
-    }
+    let numbers = list.items()?.iter().map(Field::number).collect::<Result<Vec<_>, _>>()?;
+    if numbers.len() == rank { Ok(numbers) } else { Err(list.invalid("give one number for each axis")) }
 }
 
 #[cfg(test)]
@@ -242,19 +172,11 @@ mod tests {
     use super::*;
 
     fn axis(name: &str, kind: AxisKind, unit: Option<&str>) -> Axis {
-        Axis {
-            name: name.to_owned(),
-            kind,
-            unit: unit.map(str::to_owned),
-        }
+        Axis { name: name.to_owned(), kind, unit: unit.map(str::to_owned) }
     }
 
     fn level(path: &str, scale: &[f64], translation: Option<&[f64]>) -> Level {
-        Level {
-            path: path.to_owned(),
-            scale: scale.to_vec(),
-            translation: translation.map(<[f64]>::to_vec),
-        }
+        Level { path: path.to_owned(), scale: scale.to_vec(), translation: translation.map(<[f64]>::to_vec) }
     }
 
     fn axes() -> Vec<Axis> {
@@ -278,11 +200,7 @@ mod tests {
         let back = Multiscales::parse(&serde_json::from_str(want).unwrap()).unwrap();
         assert_eq!(
             back,
-            Multiscales {
-                name: Some("cells".to_owned()),
-                axes: axes(),
-                levels: levels.to_vec()
-            }
+            Multiscales { name: Some("cells".to_owned()), axes: axes(), levels: levels.to_vec() }
         );
     }
 
@@ -297,10 +215,7 @@ mod tests {
             refused(&[level("3", &[1.0, 1.0, bad, 1.0], None)], "scale of level 3");
         }
         refused(&[level("0", &[1.0], None)], "for each axis");
-        refused(
-            &[level("0", &[1.0; 4], Some(&[0.0, 0.0, 0.0, f64::NAN]))],
-            "translation of level 0",
-        );
+        refused(&[level("0", &[1.0; 4], Some(&[0.0, 0.0, 0.0, f64::NAN]))], "translation of level 0");
     }
 
     #[test]
@@ -326,26 +241,14 @@ mod tests {
             assert!(said.contains(word), "{said}");
         };
         check(json!({ "version": "0.4" }), "`ome.version` is \"0.4\"");
-        check(
-            json!({ "version": "0.5", "plate": {} }),
-            "`ome.multiscales` is missing",
-        );
-        check(
-            json!({ "version": "0.5", "multiscales": [] }),
-            "`ome.multiscales` is []",
-        );
+        check(json!({ "version": "0.5", "plate": {} }), "`ome.multiscales` is missing");
+        check(json!({ "version": "0.5", "multiscales": [] }), "`ome.multiscales` is []");
         let image = |step: Value| {
             json!({ "version": "0.5", "multiscales": [{ "axes": [{ "name": "x" }], "datasets": [
                 { "path": "0", "coordinateTransformations": [step] }] }] })
         };
         let place = "`ome.multiscales[0].datasets[0].coordinateTransformations[0].";
-        check(
-            image(json!({ "type": "affine" })),
-            &format!("{place}type` is \"affine\""),
-        );
-        check(
-            image(json!({ "type": "scale", "scale": [1, 1] })),
-            &format!("{place}scale` is [1,1]"),
-        );
+        check(image(json!({ "type": "affine" })), &format!("{place}type` is \"affine\""));
+        check(image(json!({ "type": "scale", "scale": [1, 1] })), &format!("{place}scale` is [1,1]"));
     }
 }

@@ -26,12 +26,7 @@ fn codecs() -> Vec<Codec> {
     for inner in [BloscInner::Lz4, BloscInner::Zstd] {
         for shuffle in [Shuffle::No, Shuffle::Byte, Shuffle::Bit] {
             for block in [None, Some(1 << 18)] {
-                all.push(Codec::Blosc(Blosc {
-                    inner,
-                    level: 5,
-                    shuffle,
-                    block,
-                }));
+                all.push(Codec::Blosc(Blosc { inner, level: 5, shuffle, block }));
             }
         }
     }
@@ -137,27 +132,13 @@ fn an_array_has_this_text() {
 #[test]
 fn codecs_are_objects_with_the_parameters_of_the_registry() {
     let chain = |a: &Array| a.to_json()["codecs"][0]["configuration"]["codecs"].clone();
-    let blosc = Blosc {
-        inner: BloscInner::Lz4,
-        level: 3,
-        shuffle: Shuffle::Bit,
-        block: None,
-    };
-    let recorded = Array {
-        blosc_block: Some(65536),
-        ..array(DType::F32, Codec::Blosc(blosc))
-    };
+    let blosc = Blosc { inner: BloscInner::Lz4, level: 3, shuffle: Shuffle::Bit, block: None };
+    let recorded = Array { blosc_block: Some(65536), ..array(DType::F32, Codec::Blosc(blosc)) };
     let little = json!({ "name": "bytes", "configuration": { "endian": "little" } });
     let configuration =
         json!({ "typesize": 4, "cname": "lz4", "clevel": 3, "shuffle": "bitshuffle", "blocksize": 65536 });
-    assert_eq!(
-        chain(&recorded),
-        json!([little, { "name": "blosc", "configuration": configuration }])
-    );
-    assert_eq!(
-        chain(&array(DType::I8, Codec::None)),
-        json!([{ "name": "bytes" }])
-    );
+    assert_eq!(chain(&recorded), json!([little, { "name": "blosc", "configuration": configuration }]));
+    assert_eq!(chain(&array(DType::I8, Codec::None)), json!([{ "name": "bytes" }]));
     let automatic = chain(&array(DType::F32, Codec::Blosc(blosc)));
     assert_eq!(automatic[1]["configuration"]["blocksize"], 0);
 }
@@ -166,22 +147,11 @@ fn codecs_are_objects_with_the_parameters_of_the_registry() {
 fn every_type_codec_and_place_is_read_back() {
     for dtype in DType::ALL {
         for codec in codecs() {
-            for (crc32c, index, separator) in [
-                (false, IndexLocation::End, Separator::Slash),
-                (true, IndexLocation::Start, Separator::Dot),
-            ] {
-                let blosc_block = if let Codec::Blosc(blosc) = codec {
-                    blosc.block
-                } else {
-                    None
-                };
-                let want = Array {
-                    crc32c,
-                    index,
-                    separator,
-                    blosc_block,
-                    ..array(dtype, codec)
-                };
+            for (crc32c, index, separator) in
+                [(false, IndexLocation::End, Separator::Slash), (true, IndexLocation::Start, Separator::Dot)]
+            {
+                let blosc_block = if let Codec::Blosc(blosc) = codec { blosc.block } else { None };
+                let want = Array { crc32c, index, separator, blosc_block, ..array(dtype, codec) };
                 assert_eq!(Array::parse(&want.to_bytes()).unwrap(), want);
             }
         }
@@ -206,20 +176,9 @@ fn an_array_without_dimensions_is_read_back() {
 fn the_short_form_of_tensorstore_is_read() {
     let text = r#"{"chunk_grid":{"configuration":{"chunk_shape":[2,8]},"name":"regular"},"chunk_key_encoding":{"name":"default"},"codecs":[{"configuration":{"chunk_shape":[1,4],"codecs":[{"configuration":{"endian":"little"},"name":"bytes"},{"configuration":{"blocksize":0,"clevel":5,"cname":"lz4","shuffle":"shuffle","typesize":2},"name":"blosc"}],"index_codecs":[{"configuration":{"endian":"little"},"name":"bytes"},{"name":"crc32c"}]},"name":"sharding_indexed"}],"data_type":"float16","fill_value":0.0,"node_type":"array","shape":[4,8],"zarr_format":3}"#;
     let array = Array::parse(text.as_bytes()).unwrap();
-    assert_eq!(
-        (array.index, array.separator),
-        (IndexLocation::End, Separator::Slash)
-    );
+    assert_eq!((array.index, array.separator), (IndexLocation::End, Separator::Slash));
     let (inner, shuffle) = (BloscInner::Lz4, Shuffle::Byte);
-    assert_eq!(
-        array.codec,
-        Codec::Blosc(Blosc {
-            inner,
-            level: 5,
-            shuffle,
-            block: None
-        })
-    );
+    assert_eq!(array.codec, Codec::Blosc(Blosc { inner, level: 5, shuffle, block: None }));
     assert!(array.dimension_names.is_empty() && array.attributes.is_empty());
 }
 
@@ -257,57 +216,25 @@ fn what_forebay_does_not_read_is_named() {
         json!([bytes]),
         &format!("`codecs[0]` is \"bytes\", {unread}: it reads sharded arrays"),
     );
-    refused(
-        "/codecs",
-        json!([{ "name": "sharding_indexed" }, "gzip"]),
-        "`codecs[1]` is \"gzip\"",
-    );
+    refused("/codecs", json!([{ "name": "sharding_indexed" }, "gzip"]), "`codecs[1]` is \"gzip\"");
     refused("/codecs", json!([bytes, "zstd"]), "`codecs[0]` is \"bytes\"");
     refused("/zarr_format", json!(2), "`zarr_format` is 2");
     refused("/node_type", json!("group"), "`node_type` is \"group\"");
     refused("/data_type", json!("complex64"), "`data_type` is \"complex64\"");
     refused("/data_type", json!("u16"), "`data_type` is \"u16\"");
-    refused(
-        "/chunk_grid/name",
-        json!("rectilinear"),
-        "`chunk_grid` is \"rectilinear\"",
-    );
-    refused(
-        "/chunk_key_encoding/name",
-        json!("v2"),
-        "`chunk_key_encoding` is \"v2\"",
-    );
-    refused(
-        inner,
-        json!([big]),
-        "`codecs[0].configuration.codecs[0].configuration.endian` is \"big\"",
-    );
-    refused(
-        inner,
-        json!(["transpose", bytes]),
-        "`codecs[0].configuration.codecs[0]` is \"transpose\"",
-    );
-    refused(
-        inner,
-        json!([bytes, "gzip"]),
-        "`codecs[0].configuration.codecs[1]` is \"gzip\"",
-    );
-    refused(
-        inner,
-        json!([bytes, "crc32c", "zstd"]),
-        "`codecs[0].configuration.codecs[2]` is \"zstd\"",
-    );
+    refused("/chunk_grid/name", json!("rectilinear"), "`chunk_grid` is \"rectilinear\"");
+    refused("/chunk_key_encoding/name", json!("v2"), "`chunk_key_encoding` is \"v2\"");
+    refused(inner, json!([big]), "`codecs[0].configuration.codecs[0].configuration.endian` is \"big\"");
+    refused(inner, json!(["transpose", bytes]), "`codecs[0].configuration.codecs[0]` is \"transpose\"");
+    refused(inner, json!([bytes, "gzip"]), "`codecs[0].configuration.codecs[1]` is \"gzip\"");
+    refused(inner, json!([bytes, "crc32c", "zstd"]), "`codecs[0].configuration.codecs[2]` is \"zstd\"");
     refused(
         "/codecs/0/configuration/index_codecs",
         json!([bytes]),
         "`codecs[0].configuration.index_codecs` is [",
     );
     let field = "codecs[0].configuration.codecs[1].configuration.cname";
-    refused(
-        &format!("{blosc}/cname"),
-        json!("zlib"),
-        &format!("`{field}` is \"zlib\", {unread}"),
-    );
+    refused(&format!("{blosc}/cname"), json!("zlib"), &format!("`{field}` is \"zlib\", {unread}"));
 }
 
 #[test]
@@ -316,21 +243,13 @@ fn what_is_broken_is_named() {
     let field = "codecs[0].configuration";
     let chain = format!("{field}.codecs");
     refused("/shape", json!([10, -1, 100]), "`shape[1]` is -1");
-    refused(
-        "/shape",
-        json!([10, 100]),
-        "`chunk_grid.configuration.chunk_shape` is [4,64,64]",
-    );
+    refused("/shape", json!([10, 100]), "`chunk_grid.configuration.chunk_shape` is [4,64,64]");
     refused(
         "/chunk_grid/configuration/chunk_shape/0",
         json!(0),
         "`chunk_grid.configuration.chunk_shape` is [0,",
     );
-    refused(
-        "/chunk_grid/configuration",
-        json!({}),
-        "`chunk_grid.configuration.chunk_shape` is missing",
-    );
+    refused("/chunk_grid/configuration", json!({}), "`chunk_grid.configuration.chunk_shape` is missing");
     refused(
         "/chunk_key_encoding/configuration/separator",
         json!("-"),
@@ -342,16 +261,8 @@ fn what_is_broken_is_named() {
     refused("/dimension_names/1", json!(1), "`dimension_names[1]` is 1");
     refused("/codecs", json!([]), "`codecs` is []");
     refused("/codecs", json!([7]), "`codecs[0].name` is missing");
-    refused(
-        &format!("{inner}/chunk_shape/0"),
-        json!(3),
-        &format!("`{field}.chunk_shape` is [3,32,64]"),
-    );
-    refused(
-        &format!("{inner}/chunk_shape/0"),
-        json!(0),
-        &format!("`{field}.chunk_shape` is [0,32,64]"),
-    );
+    refused(&format!("{inner}/chunk_shape/0"), json!(3), &format!("`{field}.chunk_shape` is [3,32,64]"));
+    refused(&format!("{inner}/chunk_shape/0"), json!(0), &format!("`{field}.chunk_shape` is [0,32,64]"));
     refused(
         &format!("{inner}/index_location"),
         json!("middle"),
@@ -364,18 +275,9 @@ fn what_is_broken_is_named() {
         &format!("`{chain}[0].configuration.endian` is missing"),
     );
     let blosc = format!("{inner}/codecs/1/configuration");
-    for (key, bad) in [
-        ("clevel", "10"),
-        ("clevel", "-1"),
-        ("shuffle", "1"),
-        ("blocksize", "-1"),
-    ] {
+    for (key, bad) in [("clevel", "10"), ("clevel", "-1"), ("shuffle", "1"), ("blocksize", "-1")] {
         let message = format!("`{chain}[1].configuration.{key}` is {bad}");
-        refused(
-            &format!("{blosc}/{key}"),
-            serde_json::from_str(bad).unwrap(),
-            &message,
-        );
+        refused(&format!("{blosc}/{key}"), serde_json::from_str(bad).unwrap(), &message);
     }
 }
 
@@ -386,18 +288,11 @@ fn extensions_that_must_be_understood_and_cut_files_are_refused() {
     assert!(parse(&value).unwrap_err().starts_with("`extra` is \"x\""));
     value["extra"] = json!({ "must_understand": false });
     value["storage_transformers"] = json!(["x"]);
-    assert!(
-        parse(&value)
-            .unwrap_err()
-            .starts_with("`storage_transformers` is [\"x\"]")
-    );
+    assert!(parse(&value).unwrap_err().starts_with("`storage_transformers` is [\"x\"]"));
     let bytes = array(DType::U8, Codec::None).to_bytes();
     for len in 0..bytes.len() - 1 {
         assert!(
-            Array::parse(&bytes[..len])
-                .unwrap_err()
-                .to_string()
-                .starts_with("zarr.json is no JSON"),
+            Array::parse(&bytes[..len]).unwrap_err().to_string().starts_with("zarr.json is no JSON"),
             "{len}"
         );
     }

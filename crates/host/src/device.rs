@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use device::sync::{Arc, Mutex};
 use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, Home, HostThread, Lane, Mark, Operation, Region,
-    ScatterJob, Sizes, Source,
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
+    Region, ScatterJob, Sizes, Source,
 };
 use plan::{Codec, Memory};
 
@@ -13,11 +13,11 @@ use crate::encoder::HostEncoder;
 use crate::kernels;
 use crate::lanes::{Lanes, panic_text};
 use crate::marks::Marks;
-use crate::memory;
 
 /// The host device.
 pub struct Host {
     core: Arc<Core>,
+    memory: Memory,
 }
 
 /// What the device and its encoders share.
@@ -36,23 +36,24 @@ impl Host {
     /// The system gives no more threads.
     pub fn open(threads: usize) -> Result<Host, Error> {
         let open = |e: &dyn std::fmt::Display| Error::new(Operation::Open, e);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("forebay-{i}"));
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("forebay-{i}"));
         let pool = Arc::new(pool.build().map_err(|e| open(&e))?);
         let marks = Arc::new(Marks::default());
         let lanes = Lanes::new(marks.clone())?;
         #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
         let opened = Instant::now();
-        Ok(Host {
-            core: Arc::new(Core {
-                lanes,
-                marks,
-                pool,
-                meters: Arc::default(),
-                opened,
-            }),
-        })
+        let core = Arc::new(Core { lanes, marks, pool, meters: Arc::default(), opened });
+        Ok(Host { core, memory: Memory::Host })
+    }
+}
+
+impl Host {
+    /// The same device, with buffers of its own: bytes are copied up and down as on a GPU. It is slower, and runs
+    /// the rows of the edge table that only such a device has.
+    #[must_use]
+    pub fn with_memory(self, memory: Memory) -> Host {
+        Host { memory, ..self }
     }
 }
 
@@ -74,12 +75,7 @@ impl Core {
         let job = move || {
             let start = opened.elapsed();
             let ended = pool.install(kernel);
-            let busy = Busy {
-                name,
-                count: 1,
-                time: opened.elapsed().saturating_sub(start),
-                bytes,
-            };
+            let busy = Busy { name, count: 1, time: opened.elapsed().saturating_sub(start), bytes };
             count(&meters, busy);
             ended
         };
@@ -105,7 +101,7 @@ impl Device for Host {
     }
 
     fn memory(&self) -> Memory {
-        Memory::Host
+        self.memory
     }
 
     fn has_gate(&self) -> bool {
@@ -113,7 +109,7 @@ impl Device for Host {
     }
 
     fn allocate(&self, _home: Home, bytes: usize) -> Result<Region, Error> {
-        memory::allocate(bytes)
+        crate::memory::allocate(bytes)
     }
 
     fn mark(&self) -> Result<Mark, Error> {
@@ -139,41 +135,41 @@ impl Device for Host {
     }
 
     fn wait_until(&self, _on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error> {
-        let reached = self
-            .core
-            .marks
-            .wait_until(mark, generation, self.core.opened, deadline);
+        let reached = self.core.marks.wait_until(mark, generation, self.core.opened, deadline);
         self.core.lanes.check()?;
         Ok(reached)
     }
 
-    unsafe fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
-        // SAFETY: the caller vouches that the views stay ordered until the work has run.
+    fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
+        // SAFETY: whoever minted the view vouched for the order of this work too.
         let from = unsafe { job.from.detach() };
         // SAFETY: as above.
         let mut to = unsafe { job.to.detach() };
-        self.core
-            .run(on, "copy", Operation::Copy, from.len() as u64, move || {
-                let (from, to) = (from.bytes()?, to.bytes()?);
-                if from.len() != to.len() {
-                    let why = format!("{} bytes do not go into {}", from.len(), to.len());
-                    return Err(Error::new(Operation::Copy, why));
-                }
-                to.copy_from_slice(from);
-                Ok(())
-            })
+        self.core.run(on, "copy", Operation::Copy, from.len() as u64, move || {
+            let (from, to) = (from.bytes()?, to.bytes()?);
+            if from.len() != to.len() {
+                let why = format!("{} bytes do not go into {}", from.len(), to.len());
+                return Err(Error::new(Operation::Copy, why));
+            }
+            to.copy_from_slice(from);
+            Ok(())
+        })
     }
 
-    unsafe fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
-        let ScatterJob {
-            geometry,
-            first,
-            count,
-            source,
-            pool,
-        } = job;
+    fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error> {
+        let FillJob { element, size, to } = job;
+        // SAFETY: whoever minted the view vouched for the order of this work too.
+        let mut to = unsafe { to.detach() };
+        self.core.run(on, "fill", Operation::Copy, to.len() as u64, move || {
+            kernels::fill(&element[..size], to.bytes()?);
+            Ok(())
+        })
+    }
+
+    fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
+        let ScatterJob { geometry, first, count, source, pool } = job;
         let source = match source {
-            // SAFETY: the caller vouches that the views stay ordered until the work has run.
+            // SAFETY: whoever minted the view vouched for the order of this work too.
             Source::Elements(read) => Source::Elements(unsafe { read.detach() }),
             Source::Fill(f) => Source::Fill(f),
         };
@@ -190,14 +186,9 @@ impl Device for Host {
         })
     }
 
-    unsafe fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
-        let AggregateJob {
-            chunks,
-            stride,
-            crc32c,
-            ..
-        } = job;
-        // SAFETY: the caller vouches that the views stay ordered until the work has run.
+    fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
+        let AggregateJob { chunks, stride, crc32c, .. } = job;
+        // SAFETY: whoever minted the view vouched for the order of this work too.
         let (order, source) = unsafe { (job.order.detach(), job.source.detach()) };
         let sizes = match job.sizes {
             Sizes::Fixed(size) => Sizes::Fixed(size),
@@ -207,31 +198,25 @@ impl Device for Host {
         // SAFETY: as above.
         let (mut packed, mut index) = unsafe { (job.packed.detach(), job.index.detach()) };
         let bytes = u64::from(chunks) * stride;
-        self.core
-            .run(on, "aggregate", Operation::Aggregate, bytes, move || {
-                let order = &order.bytes()?.as_chunks::<4>().0[..chunks as usize];
-                let each = match &sizes {
-                    Sizes::Fixed(_) => &[],
-                    Sizes::Each(read) => read.bytes()?.as_chunks::<8>().0,
-                };
-                let size_of = |chunk: usize| match &sizes {
-                    Sizes::Fixed(size) => *size as usize,
-                    Sizes::Each(_) => u64::from_le_bytes(each[chunk]) as usize,
-                };
-                let index = index.bytes()?.as_chunks_mut::<8>().0;
-                let (source, packed) = (source.bytes()?, packed.bytes()?);
-                kernels::aggregate(order, source, stride as usize, &size_of, crc32c, packed, index);
-                Ok(())
-            })
+        self.core.run(on, "aggregate", Operation::Aggregate, bytes, move || {
+            let order = &order.bytes()?.as_chunks::<4>().0[..chunks as usize];
+            let each = match &sizes {
+                Sizes::Fixed(_) => &[],
+                Sizes::Each(read) => read.bytes()?.as_chunks::<8>().0,
+            };
+            let size_of = |chunk: usize| match &sizes {
+                Sizes::Fixed(size) => *size as usize,
+                Sizes::Each(_) => u64::from_le_bytes(each[chunk]) as usize,
+            };
+            let index = index.bytes()?.as_chunks_mut::<8>().0;
+            let (source, packed) = (source.bytes()?, packed.bytes()?);
+            kernels::aggregate(order, source, stride as usize, &size_of, crc32c, packed, index);
+            Ok(())
+        })
     }
 
     fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
-        Ok(Arc::new(HostEncoder::new(
-            self.core.clone(),
-            codec,
-            chunk_bytes,
-            element,
-        )?))
+        Ok(Arc::new(HostEncoder::new(self.core.clone(), codec, chunk_bytes, element)?))
     }
 
     fn synchronize(&self) -> Result<(), Error> {
@@ -240,12 +225,8 @@ impl Device for Host {
     }
 
     fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
-        let thread = std::thread::Builder::new()
-            .name(format!("forebay-{name}"))
-            .spawn(body);
-        Ok(Box::new(Thread(
-            thread.map_err(|e| Error::new(Operation::Open, e))?,
-        )))
+        let thread = std::thread::Builder::new().name(format!("forebay-{name}")).spawn(body);
+        Ok(Box::new(Thread(thread.map_err(|e| Error::new(Operation::Open, e))?)))
     }
 
     fn now(&self) -> Duration {
@@ -253,11 +234,7 @@ impl Device for Host {
     }
 
     fn busy(&self) -> Vec<Busy> {
-        self.core
-            .meters
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        self.core.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
@@ -265,8 +242,6 @@ struct Thread(std::thread::JoinHandle<()>);
 
 impl HostThread for Thread {
     fn join(self: Box<Self>) -> Result<(), Error> {
-        self.0
-            .join()
-            .map_err(|panic| Error::new(Operation::Wait, panic_text(panic.as_ref())))
+        self.0.join().map_err(|panic| Error::new(Operation::Wait, panic_text(panic.as_ref())))
     }
 }

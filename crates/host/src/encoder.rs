@@ -29,19 +29,9 @@ impl HostEncoder {
     ) -> Result<Self, Error> {
         let refuse = |e: crate::codec::Error| Error::new(Operation::Prepare, e);
         let prepared = Prepared::new(codec, chunk, element).map_err(refuse)?;
-        let contexts = (0..core.threads())
-            .map(|_| Mutex::new(prepared.context()))
-            .collect();
+        let contexts = (0..core.threads()).map(|_| Mutex::new(prepared.context())).collect();
         let worst_case = codec.worst_case(chunk as u64) as usize;
-        Ok(HostEncoder {
-            core,
-            work: Arc::new(Work {
-                prepared,
-                chunk_bytes: chunk,
-                worst_case,
-                contexts,
-            }),
-        })
+        Ok(HostEncoder { core, work: Arc::new(Work { prepared, chunk_bytes: chunk, worst_case, contexts }) })
     }
 }
 
@@ -50,14 +40,9 @@ impl Encoder for HostEncoder {
         self.work.worst_case
     }
 
-    unsafe fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
-        let EncodeJob {
-            chunks,
-            pool,
-            scratch,
-            sizes,
-        } = job;
-        // SAFETY: the caller vouches that the views stay ordered until the work has run.
+    fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
+        let EncodeJob { chunks, pool, scratch, sizes } = job;
+        // SAFETY: whoever minted the view vouched for the order of this work too.
         let pool = unsafe { pool.detach() };
         // SAFETY: as above.
         let mut scratch = unsafe { scratch.detach() };
@@ -76,18 +61,13 @@ impl Work {
         let pool = pool[..chunks * self.chunk_bytes].par_chunks(self.chunk_bytes);
         let slots = scratch[..chunks * self.worst_case].par_chunks_mut(self.worst_case);
         let sizes = sizes[..chunks * 8].par_chunks_mut(8);
-        pool.zip(slots)
-            .zip(sizes)
-            .with_max_len(1)
-            .try_for_each(|((chunk, slot), size)| {
-                let thread = rayon::current_thread_index().unwrap_or(0) % self.contexts.len();
-                let mut context = self.contexts[thread]
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                let encoded = self.prepared.encode(&mut context, chunk, slot);
-                let len = encoded.map_err(|e| Error::new(Operation::Encode, e))?;
-                size.copy_from_slice(&(len as u64).to_le_bytes());
-                Ok(())
-            })
+        pool.zip(slots).zip(sizes).with_max_len(1).try_for_each(|((chunk, slot), size)| {
+            let thread = rayon::current_thread_index().unwrap_or(0) % self.contexts.len();
+            let mut context = self.contexts[thread].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let encoded = self.prepared.encode(&mut context, chunk, slot);
+            let len = encoded.map_err(|e| Error::new(Operation::Encode, e))?;
+            size.copy_from_slice(&(len as u64).to_le_bytes());
+            Ok(())
+        })
     }
 }

@@ -34,9 +34,7 @@ struct Track {
 
 impl Track {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn push(&self, step: Step) {
@@ -53,20 +51,14 @@ impl Track {
                 return step;
             }
             self.changed.notify_all();
-            queue = self
-                .changed
-                .wait(queue)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            queue = self.changed.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
 
     fn idle(&self) {
         let mut queue = self.lock();
         while queue.running || !queue.steps.is_empty() {
-            queue = self
-                .changed
-                .wait(queue)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            queue = self.changed.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
 }
@@ -87,24 +79,13 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub(crate) fn new(marks: Arc<Marks>) -> Result<Lanes, Error> {
-        let shared = Arc::new(Shared {
-            tracks: Default::default(),
-            marks,
-            failed: Mutex::new(None),
-        });
-        let mut lanes = Lanes {
-            shared,
-            threads: Vec::new(),
-        };
+        let shared = Arc::new(Shared { tracks: Default::default(), marks, failed: Mutex::new(None) });
+        let mut lanes = Lanes { shared, threads: Vec::new() };
         for (i, lane) in Lane::DEVICE.into_iter().enumerate() {
             let shared = lanes.shared.clone();
             let name = format!("forebay-{lane:?}").to_lowercase();
-            let thread = std::thread::Builder::new()
-                .name(name)
-                .spawn(move || run(&shared, i));
-            lanes
-                .threads
-                .push(thread.map_err(|e| Error::new(Operation::Open, e))?);
+            let thread = std::thread::Builder::new().name(name).spawn(move || run(&shared, i));
+            lanes.threads.push(thread.map_err(|e| Error::new(Operation::Open, e))?);
         }
         Ok(lanes)
     }
@@ -130,11 +111,7 @@ impl Lanes {
 
     /// The first failure of any lane.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let failed = self
-            .shared
-            .failed
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let failed = self.shared.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         failed.clone().map_or(Ok(()), Err)
     }
 
@@ -173,12 +150,7 @@ fn run(shared: &Shared, lane: usize) {
 }
 
 fn attempt(shared: &Shared, what: Operation, job: Job) {
-    let lock = || {
-        shared
-            .failed
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
+    let lock = || shared.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if lock().is_some() {
         return;
     }

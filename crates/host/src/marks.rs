@@ -23,9 +23,7 @@ pub(crate) struct Marks {
 impl Marks {
     fn lock(&self) -> MutexGuard<'_, Vec<State>> {
         // A panic elsewhere leaves the counters as they are; they are never half written.
-        self.states
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn add(&self) -> Mark {
@@ -64,10 +62,7 @@ impl Marks {
     pub(crate) fn wait(&self, mark: Mark, generation: u64) {
         let mut states = self.lock();
         while states[mark.0 as usize].reached <= generation {
-            states = self
-                .changed
-                .wait(states)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            states = self.changed.wait(states).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
 

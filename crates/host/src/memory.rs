@@ -47,10 +47,7 @@ pub(crate) fn allocate(len: usize) -> Result<Region, Error> {
     let layout = Layout::from_size_align(len.max(1), ALIGNMENT).map_err(|e| refuse(e.to_string()))?;
     // SAFETY: the layout has at least one byte.
     let base = NonNull::new(unsafe { alloc_zeroed(layout) });
-    let base = base.ok_or_else(|| {
-        refuse(format!(
-            "no {len} bytes of host memory: make chunks or batches smaller"
-        ))
-    })?;
+    let base =
+        base.ok_or_else(|| refuse(format!("no {len} bytes of host memory: make chunks or batches smaller")))?;
     Ok(Region::new(Arc::new(Pages { base, len, layout })))
 }

@@ -12,12 +12,7 @@ fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u
 }
 
 fn blosc(inner: BloscInner, shuffle: Shuffle) -> Codec {
-    Codec::Blosc(Blosc {
-        inner,
-        level: 5,
-        shuffle,
-        block: None,
-    })
+    Codec::Blosc(Blosc { inner, level: 5, shuffle, block: None })
 }
 
 #[test]
@@ -37,21 +32,13 @@ fn the_host_keeps_the_contract() {
 fn a_failed_lane_reaches_its_marks_and_every_wait_says_why() {
     use device::{CopyJob, Device, Home, Lane, Read, Write};
     let host = Host::open(1).unwrap();
-    let (a, b) = (
-        host.allocate(Home::Device, 8).unwrap(),
-        host.allocate(Home::Device, 4).unwrap(),
-    );
+    let (a, b) = (host.allocate(Home::Device, 8).unwrap(), host.allocate(Home::Device, 4).unwrap());
     let mark = host.mark().unwrap();
     // SAFETY: nothing else uses the regions.
     let (from, to) = unsafe { (Read::mint(&a, 0..8), Write::mint(&b, 0..4)) };
-    // SAFETY: as above.
-    unsafe { host.copy(Lane::H2d, CopyJob { from, to }) }.unwrap();
+    host.copy(Lane::H2d, CopyJob { from, to }).unwrap();
     host.record(Lane::H2d, mark, 0).unwrap();
     let said = host.wait(Lane::Producer, mark, 0).unwrap_err().to_string();
     assert!(said.contains("8 bytes do not go into 4"), "{said}");
-    assert_eq!(
-        host.synchronize().unwrap_err().to_string(),
-        said,
-        "the first error is kept"
-    );
+    assert_eq!(host.synchronize().unwrap_err().to_string(), said, "the first error is kept");
 }

@@ -57,17 +57,11 @@ impl Order {
             None => (0..config.dims.len()).collect(),
         };
         if config.plain {
-            return Ok(Order {
-                positions: asked,
-                mended: false,
-            });
+            return Ok(Order { positions: asked, mended: false });
         }
         let fault = match Axes::check(&kinds(&asked, &config.dims)) {
             Ok(()) => {
-                return Ok(Order {
-                    positions: asked,
-                    mended: false,
-                });
+                return Ok(Order { positions: asked, mended: false });
             }
             Err(fault) => fault,
         };
@@ -76,15 +70,9 @@ impl Order {
         // A given order is the user's word; dimension 0 grows, so it stays first.
         let valid = Axes::check(&kinds(&mended, &config.dims)).is_ok();
         if config.order.is_none() && valid && mended[0] == 0 {
-            return Ok(Order {
-                positions: mended,
-                mended: true,
-            });
+            return Ok(Order { positions: mended, mended: true });
         }
-        Err(Refusal::Axes {
-            axes: joined(&asked, &config.dims),
-            fault,
-        })
+        Err(Refusal::Axes { axes: joined(&asked, &config.dims), fault })
     }
 }
 
@@ -93,20 +81,12 @@ fn kinds(order: &[usize], dims: &[Dim]) -> Vec<Kind> {
 }
 
 fn joined(order: &[usize], dims: &[Dim]) -> String {
-    order
-        .iter()
-        .map(|&d| dims[d].name.as_str())
-        .collect::<Vec<_>>()
-        .join(" ")
+    order.iter().map(|&d| dims[d].name.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn named(names: &[String], dims: &[Dim]) -> Result<Vec<usize>, Refusal> {
     let all: Vec<_> = dims.iter().map(|d| d.name.as_str()).collect();
-    let refuse = |fault: String, remedy: String| Refusal::Order {
-        order: names.join(","),
-        fault,
-        remedy,
-    };
+    let refuse = |fault: String, remedy: String| Refusal::Order { order: names.join(","), fault, remedy };
     let mut order = Vec::new();
     for name in names {
         let Some(d) = all.iter().position(|n| n == name) else {
@@ -125,10 +105,7 @@ fn named(names: &[String], dims: &[Dim]) -> Result<Vec<usize>, Refusal> {
     }
     if order[0] != 0 {
         let fault = format!("`{}` is not first", all[0]);
-        return Err(refuse(
-            fault,
-            format!("the dimension that grows, `{}`, must be stored first", all[0]),
-        ));
+        return Err(refuse(fault, format!("the dimension that grows, `{}`, must be stored first", all[0])));
     }
     Ok(order)
 }
@@ -141,10 +118,7 @@ mod tests {
     fn order(dims: &str, asked: Option<&str>) -> Result<(String, bool), String> {
         let dims: Vec<_> = dims.split(' ').map(|n| Dim::new(n, 4)).collect();
         let order = asked.map(|o| o.split(',').map(str::to_owned).collect());
-        let config = Config {
-            order,
-            ..Config::new(DType::U8, dims)
-        };
+        let config = Config { order, ..Config::new(DType::U8, dims) };
         let order = Order::derive(&config).map_err(|e| e.to_string())?;
         Ok((joined(&order.positions, &config.dims), order.mended))
     }
@@ -158,10 +132,7 @@ mod tests {
         assert_eq!(order("t z c y x", None), Ok(("t c z y x".to_owned(), true)));
         for broken in ["z c y x", "t x", "c t y x", "t c q y x", "t t2 c z y x", "x"] {
             let said = order(broken, None).unwrap_err();
-            assert!(
-                said.contains("--plain") && said.contains("another order"),
-                "{said}"
-            );
+            assert!(said.contains("--plain") && said.contains("another order"), "{said}");
         }
     }
 
@@ -169,12 +140,7 @@ mod tests {
     fn a_given_order_is_taken_or_refused_never_changed() {
         assert_eq!(order("t y x", Some("t,x,y")), Ok(("t x y".to_owned(), false)));
         assert!(order("t z c y x", Some("t,z,c,y,x")).is_err());
-        for (asked, word) in [
-            ("y,t,x", "first"),
-            ("t,y", "2 of 3"),
-            ("t,y,y", "twice"),
-            ("t,y,q", "`q`"),
-        ] {
+        for (asked, word) in [("y,t,x", "first"), ("t,y", "2 of 3"), ("t,y,y", "twice"), ("t,y,q", "`q`")] {
             let said = order("t y x", Some(asked)).unwrap_err();
             assert!(said.contains(word), "{said}");
         }

@@ -37,15 +37,8 @@ impl BatchLayout {
     /// Lays out `epochs` epochs from `first_epoch` on.
     #[must_use]
     pub fn new(grid: &ShardGrid, first_epoch: u64, epochs: u32) -> BatchLayout {
-        let mut layout = BatchLayout {
-            first_epoch,
-            epochs,
-            order: Vec::new(),
-            regions: Vec::new(),
-        };
-        layout
-            .order
-            .reserve(epochs as usize * grid.chunks_per_epoch as usize);
+        let mut layout = BatchLayout { first_epoch, epochs, order: Vec::new(), regions: Vec::new() };
+        layout.order.reserve(epochs as usize * grid.chunks_per_epoch as usize);
         let mut places: Vec<((u64, u64), Vec<u32>)> = Vec::new();
         for e in 0..epochs {
             let place = grid.row_and_first_shard(first_epoch + u64::from(e));

@@ -24,19 +24,13 @@ impl Budget {
     /// Sum over all holders, in bytes.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.holders
-            .iter()
-            .map(|h| h.copies.saturating_mul(h.bytes))
-            .fold(0, u64::saturating_add)
+        self.holders.iter().map(|h| h.copies.saturating_mul(h.bytes)).fold(0, u64::saturating_add)
     }
 
     /// Bytes of one copy of a holder, 0 where there is none of that name.
     #[must_use]
     pub fn bytes_of(&self, name: &str) -> u64 {
-        self.holders
-            .iter()
-            .find(|h| h.name == name)
-            .map_or(0, |h| h.bytes)
+        self.holders.iter().find(|h| h.name == name).map_or(0, |h| h.bytes)
     }
 }
 

@@ -24,24 +24,12 @@ fn choose_chunks(dims: &mut [Dim], element: u64) {
     for &d in &open {
         let in_plane = d + 2 >= rank && dims[d].axis_kind() == Kind::Space || rank == 1;
         let most = if rank == 1 { CHUNK_BYTES / element } else { PLANE };
-        dims[d].chunk = Some(if in_plane {
-            dims[d].size.unwrap_or(most).clamp(1, most)
-        } else {
-            1
-        });
+        dims[d].chunk = Some(if in_plane { dims[d].size.unwrap_or(most).clamp(1, most) } else { 1 });
     }
-    let bytes = |dims: &[Dim]| {
-        dims.iter()
-            .fold(element, |b, d| b.saturating_mul(d.chunk.unwrap_or(1)))
-    };
+    let bytes = |dims: &[Dim]| dims.iter().fold(element, |b, d| b.saturating_mul(d.chunk.unwrap_or(1)));
     let grows = |dims: &[Dim], d: usize, kind| d + 2 < rank && dims[d].axis_kind() == kind;
     for kind in [Kind::Space, Kind::Time, Kind::Other] {
-        let growing: Vec<_> = open
-            .iter()
-            .copied()
-            .rev()
-            .filter(|&d| grows(dims, d, kind))
-            .collect();
+        let growing: Vec<_> = open.iter().copied().rev().filter(|&d| grows(dims, d, kind)).collect();
         for d in growing {
             let mut chunk = 1u64;
             while chunk.saturating_mul(2) <= dims[d].size.unwrap_or(u64::MAX)
@@ -66,9 +54,7 @@ fn choose_shards(dims: &mut [Dim], element: u64) {
             continue;
         }
         let room = (SHARD_BYTES / bytes.max(1)).max(1);
-        let grid = dims[d]
-            .size
-            .map_or(u64::MAX, |s| s.div_ceil(chunk(&dims[d])).max(1));
+        let grid = dims[d].size.map_or(u64::MAX, |s| s.div_ceil(chunk(&dims[d])).max(1));
         let chunks = room.min(grid);
         dims[d].chunks_per_shard = Some(chunks);
         bytes = bytes.saturating_mul(chunks);
@@ -91,24 +77,16 @@ mod tests {
     fn chunks_come_close_to_a_mebibyte_and_shards_to_a_quarter_gibibyte() {
         let camera = [Dim::unbounded("t"), Dim::new("y", 2048), Dim::new("x", 2048)];
         assert_eq!(chosen(&camera, 2), (vec![2, 512, 512], vec![16, 4, 4]));
-        let stack = [
-            Dim::new("t", 9),
-            Dim::new("c", 2),
-            Dim::new("z", 40),
-            Dim::new("y", 64),
-            Dim::new("x", 64),
-        ];
+        let stack =
+            [Dim::new("t", 9), Dim::new("c", 2), Dim::new("z", 40), Dim::new("y", 64), Dim::new("x", 64)];
         assert_eq!(chosen(&stack, 2).0, vec![4, 1, 32, 64, 64]);
         assert_eq!(chosen(&[Dim::unbounded("t")], 4).0, vec![1 << 18]);
     }
 
     #[test]
     fn what_was_given_stays() {
-        let camera = [
-            Dim::unbounded("t").chunk(3),
-            Dim::new("y", 100).chunks_per_shard(7),
-            Dim::new("x", 10),
-        ];
+        let camera =
+            [Dim::unbounded("t").chunk(3), Dim::new("y", 100).chunks_per_shard(7), Dim::new("x", 10)];
         assert_eq!(chosen(&camera, 2).0, vec![3, 100, 10]);
         assert_eq!(chosen(&camera, 2).1[1], 7);
     }

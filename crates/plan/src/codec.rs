@@ -57,11 +57,7 @@ impl Codec {
         match self {
             Codec::None => chunk,
             Codec::Zstd { .. } => {
-                let small = if chunk < 128 << 10 {
-                    ((128 << 10) - chunk) >> 11
-                } else {
-                    0
-                };
+                let small = if chunk < 128 << 10 { ((128 << 10) - chunk) >> 11 } else { 0 };
                 chunk + (chunk >> 8) + small
             }
             Codec::Blosc(_) => chunk + 16,

@@ -51,62 +51,38 @@ impl Dim {
     /// A dimension of `size` elements; everything else is chosen.
     #[must_use]
     pub fn new(name: impl Into<String>, size: u64) -> Dim {
-        Dim {
-            size: Some(size),
-            ..Dim::unbounded(name)
-        }
+        Dim { size: Some(size), ..Dim::unbounded(name) }
     }
 
     /// A dimension that grows for as long as data arrive (dimension 0 only).
     #[must_use]
     pub fn unbounded(name: impl Into<String>) -> Dim {
         let (size, chunk, chunks_per_shard) = (None, None, None);
-        Dim {
-            name: name.into(),
-            size,
-            chunk,
-            chunks_per_shard,
-            kind: None,
-            unit: None,
-            scale: None,
-        }
+        Dim { name: name.into(), size, chunk, chunks_per_shard, kind: None, unit: None, scale: None }
     }
 
     /// Sets the extent of a chunk, in elements.
     #[must_use]
     pub fn chunk(self, chunk: u64) -> Dim {
-        Dim {
-            chunk: Some(chunk),
-            ..self
-        }
+        Dim { chunk: Some(chunk), ..self }
     }
 
     /// Sets how many chunks a shard holds along this dimension.
     #[must_use]
     pub fn chunks_per_shard(self, chunks: u64) -> Dim {
-        Dim {
-            chunks_per_shard: Some(chunks),
-            ..self
-        }
+        Dim { chunks_per_shard: Some(chunks), ..self }
     }
 
     /// Sets the kind of axis, where the name does not say it.
     #[must_use]
     pub fn kind(self, kind: Kind) -> Dim {
-        Dim {
-            kind: Some(kind),
-            ..self
-        }
+        Dim { kind: Some(kind), ..self }
     }
 
     /// Sets spacing and unit.
     #[must_use]
     pub fn scale(self, scale: f64, unit: impl Into<String>) -> Dim {
-        Dim {
-            scale: Some(scale),
-            unit: Some(unit.into()),
-            ..self
-        }
+        Dim { scale: Some(scale), unit: Some(unit.into()), ..self }
     }
 
     /// The kind given, or the one that the name implies.
@@ -140,14 +116,6 @@ impl Config {
     #[must_use]
     pub fn new(dtype: DType, dims: Vec<Dim>) -> Config {
         let codec = Codec::Zstd { level: 1 };
-        Config {
-            dtype,
-            dims,
-            order: None,
-            codec,
-            crc32c: false,
-            fill: None,
-            plain: false,
-        }
+        Config { dtype, dims, order: None, codec, crc32c: false, fill: None, plain: false }
     }
 }

@@ -162,11 +162,7 @@ impl Fill {
     /// # Errors
     /// The text is no number, or does not fit the type without changing its value (integers).
     pub fn parse(text: &str, dtype: DType) -> Result<Fill, BadFill> {
-        let bad = |remedy| BadFill {
-            text: text.to_owned(),
-            dtype,
-            remedy,
-        };
+        let bad = |remedy| BadFill { text: text.to_owned(), dtype, remedy };
         let mut bytes = [0; 8];
         if let Some((low, high)) = dtype.integer_range() {
             let value: i128 = text.parse().map_err(|_| bad("give a whole number"))?;
@@ -175,9 +171,7 @@ impl Fill {
             }
             bytes.copy_from_slice(&value.to_le_bytes()[..8]);
         } else {
-            let value: f64 = text
-                .parse()
-                .map_err(|_| bad("give a number, NaN, Infinity or -Infinity"))?;
+            let value: f64 = text.parse().map_err(|_| bad("give a number, NaN, Infinity or -Infinity"))?;
             match dtype {
                 DType::F16 => bytes[..2].copy_from_slice(&half::f16::from_f64(value).to_le_bytes()),
                 DType::F32 => bytes[..4].copy_from_slice(&(value as f32).to_le_bytes()),
@@ -199,6 +193,18 @@ impl Fill {
         &self.bytes[..self.dtype.size()]
     }
 
+    /// The element's bytes, and zeros behind them.
+    #[must_use]
+    pub const fn padded(&self) -> [u8; 8] {
+        self.bytes
+    }
+
+    /// Whether all bytes are zero.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.bytes == [0; 8]
+    }
+
     /// Value of an integer fill; `None` for floats.
     #[must_use]
     pub fn as_integer(&self) -> Option<i128> {
@@ -208,11 +214,7 @@ impl Fill {
         wide[..size].copy_from_slice(self.bytes());
         let raw = i128::from_le_bytes(wide);
         let sign = 1i128 << (8 * size - 1);
-        Some(if low < 0 && raw >= sign {
-            raw - (sign << 1)
-        } else {
-            raw
-        })
+        Some(if low < 0 && raw >= sign { raw - (sign << 1) } else { raw })
     }
 
     /// Value of a float fill; `None` for integers.
@@ -238,23 +240,13 @@ mod tests {
             assert_eq!(d.name().parse(), Ok(d));
             assert_eq!(d.short().parse(), Ok(d));
         }
-        assert!(
-            "complex64"
-                .parse::<DType>()
-                .unwrap_err()
-                .to_string()
-                .contains("complex64")
-        );
+        assert!("complex64".parse::<DType>().unwrap_err().to_string().contains("complex64"));
     }
 
     #[test]
     fn integer_fills_keep_their_value_and_refuse_what_does_not_fit() {
         let check = |text: &str, d: DType, want: Option<i128>| {
-            assert_eq!(
-                Fill::parse(text, d).ok().and_then(|f| f.as_integer()),
-                want,
-                "{text} as {d}"
-            );
+            assert_eq!(Fill::parse(text, d).ok().and_then(|f| f.as_integer()), want, "{text} as {d}");
         };
         check("-1", DType::I8, Some(-1));
         check("-1", DType::U8, None);

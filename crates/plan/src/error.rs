@@ -98,8 +98,5 @@ pub(crate) fn product(
         .into_iter()
         .try_fold(1u64, u64::checked_mul)
         .filter(|p| i64::try_from(*p).is_ok())
-        .ok_or_else(|| Refusal::TooLarge {
-            what: what.to_owned(),
-            remedy,
-        })
+        .ok_or_else(|| Refusal::TooLarge { what: what.to_owned(), remedy })
 }

@@ -4,7 +4,7 @@ use crate::axes::Order;
 use crate::choose::choose;
 use crate::error::product;
 use crate::scatter::EpochDim;
-use crate::{Budget, Codec, Config, DType, Dim, Facts, Fill, Holder, Refusal, Scatter, ShardGrid};
+use crate::{Budget, Codec, Config, DType, Dim, Facts, Fill, Holder, Memory, Refusal, Scatter, ShardGrid};
 
 const SMALLER: &str = "make sizes or chunks smaller";
 
@@ -21,11 +21,7 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning {
-            slots: 2,
-            batch_bytes: 32 << 20,
-            staging_bytes: 8 << 20,
-        }
+        Tuning { slots: 2, batch_bytes: 32 << 20, staging_bytes: 8 << 20 }
     }
 }
 
@@ -144,11 +140,7 @@ impl Plan {
     /// Extent of a shard, in elements, in storage order.
     #[must_use]
     pub fn shard_shape(&self) -> Vec<u64> {
-        self.chunk_shape()
-            .iter()
-            .zip(&self.grid.per_shard)
-            .map(|(c, n)| c * n)
-            .collect()
+        self.chunk_shape().iter().zip(&self.grid.per_shard).map(|(c, n)| c * n).collect()
     }
 
     /// Stored shape with `extent` slices of dimension 0.
@@ -166,67 +158,42 @@ impl Plan {
         self.dims[0].size.map_or(covered, |s| covered.min(s))
     }
 
+    /// Bytes of the shard indexes that one batch can finish: those of each row that ends in it.
+    #[must_use]
+    pub fn footer_bytes(&self) -> u64 {
+        let rows = u64::from(self.batch_epochs) / self.grid.epochs_per_row + 1;
+        rows.saturating_mul(self.grid.shards_per_row).saturating_mul(16 * self.grid.chunks_per_shard + 4)
+    }
+
     fn derive_budget(&self) -> Result<Budget, Refusal> {
         let (slots, chunks) = (u64::from(self.slots), self.batch_chunks());
-        let index = 16 * self.grid.chunks_per_shard + 4;
-        let bytes = |per: u64| product([chunks, per], "a batch", SMALLER);
-        let mut holders = vec![
-            Holder {
-                name: "staging",
-                copies: STAGING_COPIES,
-                bytes: self.staging_bytes,
-            },
-            Holder {
-                name: "chunk pool",
-                copies: slots,
-                bytes: bytes(self.chunk_bytes)?,
-            },
-        ];
-        if !self.codec.is_none() {
-            let worst = self.codec.worst_case(self.chunk_bytes);
-            holders.push(Holder {
-                name: "codec scratch",
-                copies: 1,
-                bytes: bytes(worst)?,
-            });
-            holders.push(Holder {
-                name: "codec sizes",
-                copies: 1,
-                bytes: bytes(8)?,
-            });
+        let on_device = self.facts.memory == Memory::Device;
+        let bytes = |per: u64| product([chunks, per], "a batch (its bytes)", SMALLER);
+        let index = bytes(8)? + 8;
+        let packed = bytes(self.stored_chunk_bytes)?;
+        let mut holders = Vec::new();
+        let mut hold = |name, copies, bytes| holders.push(Holder { name, copies, bytes });
+        hold("staging", STAGING_COPIES, self.staging_bytes);
+        if on_device {
+            hold("device staging", STAGING_COPIES, self.staging_bytes);
         }
-        holders.push(Holder {
-            name: "lookup tables",
-            copies: slots + 1,
-            bytes: bytes(4)?,
-        });
-        holders.push(Holder {
-            name: "packed",
-            copies: slots,
-            bytes: bytes(self.stored_chunk_bytes)?,
-        });
-        holders.push(Holder {
-            name: "packed index",
-            copies: slots,
-            bytes: bytes(8)? + 8,
-        });
-        // One index fills while that of the row before may still be on its way to the store.
-        let footers = product(
-            [2, self.grid.shards_per_row],
-            "the number of open shards",
-            SMALLER,
-        )?;
-        holders.push(Holder {
-            name: "shard indexes",
-            copies: footers,
-            bytes: index,
-        });
+        hold("chunk pool", slots, bytes(self.chunk_bytes)?);
+        if !self.codec.is_none() {
+            hold("codec scratch", 1, bytes(self.codec.worst_case(self.chunk_bytes) + 8)?);
+        }
+        hold("lookup tables", slots + 1, bytes(4)?);
+        hold("packed", slots, packed);
+        hold("packed index", slots, index);
+        if on_device {
+            hold("host payload", slots, packed);
+            hold("host index", slots, index);
+        }
+        hold("shard indexes", slots, self.footer_bytes());
+        // One entry of 24 bytes for each chunk of each shard that is open at a time.
+        hold("open shards", self.grid.shards_per_row, self.grid.chunks_per_shard * 24);
         let budget = Budget { holders };
         if budget.total() > i64::MAX as u64 {
-            return Err(Refusal::TooLarge {
-                what: "the byte budget".to_owned(),
-                remedy: SMALLER,
-            });
+            return Err(Refusal::TooLarge { what: "the byte budget".to_owned(), remedy: SMALLER });
         }
         Ok(budget)
     }
@@ -238,13 +205,7 @@ fn check_dims(dims: &[Dim]) -> Result<(), Refusal> {
     }
     for (position, dim) in dims.iter().enumerate() {
         let name = dim.name.clone();
-        let fault = |fault| {
-            Err(Refusal::Name {
-                position,
-                name: name.clone(),
-                fault,
-            })
-        };
+        let fault = |fault| Err(Refusal::Name { position, name: name.clone(), fault });
         if name.is_empty() {
             return fault("empty");
         }
@@ -258,25 +219,14 @@ fn check_dims(dims: &[Dim]) -> Result<(), Refusal> {
 
 fn check_dim(position: usize, dim: &Dim) -> Result<(), Refusal> {
     let name = dim.name.clone();
-    let fault = |field, value: String, remedy| {
-        Err(Refusal::Dim {
-            name: name.clone(),
-            field,
-            value,
-            remedy,
-        })
-    };
+    let fault = |field, value: String, remedy| Err(Refusal::Dim { name: name.clone(), field, value, remedy });
     match dim.size {
         None if position > 0 => {
             let remedy = "only the first dimension may be unbounded: give a size of 1 or more";
             return fault("size", "0 (unbounded)".to_owned(), remedy);
         }
         Some(0) => {
-            return fault(
-                "size",
-                "0".to_owned(),
-                "give a size of 1 or more, or leave it unbounded",
-            );
+            return fault("size", "0".to_owned(), "give a size of 1 or more, or leave it unbounded");
         }
         _ => {}
     }
@@ -300,11 +250,7 @@ fn check_codec(codec: &Codec) -> Result<(), Refusal> {
         if value_ok {
             Ok(())
         } else {
-            Err(Refusal::Codec {
-                field: "level",
-                value: value.to_string(),
-                remedy,
-            })
+            Err(Refusal::Codec { field: "level", value: value.to_string(), remedy })
         }
     };
     match codec {
@@ -330,18 +276,10 @@ fn check_tuning(tuning: &Tuning) -> Result<(), Refusal> {
         return fault("slots", u64::from(tuning.slots), "is out of range: give 2 to 8");
     }
     if tuning.batch_bytes == 0 || tuning.batch_bytes > 1 << 40 {
-        return fault(
-            "batch bytes",
-            tuning.batch_bytes,
-            "is out of range: give 1 to 1 TiB",
-        );
+        return fault("batch bytes", tuning.batch_bytes, "is out of range: give 1 to 1 TiB");
     }
     if tuning.staging_bytes == 0 || tuning.staging_bytes > 1 << 40 {
-        return fault(
-            "staging bytes",
-            tuning.staging_bytes,
-            "is out of range: give 1 to 1 TiB",
-        );
+        return fault("staging bytes", tuning.staging_bytes, "is out of range: give 1 to 1 TiB");
     }
     Ok(())
 }
@@ -349,10 +287,7 @@ fn check_tuning(tuning: &Tuning) -> Result<(), Refusal> {
 fn check_fill(config: &Config) -> Result<Fill, Refusal> {
     let fill = config.fill.unwrap_or(Fill::zero(config.dtype));
     if fill.dtype() != config.dtype {
-        return Err(Refusal::FillType {
-            fill: fill.dtype().name(),
-            dtype: config.dtype.name(),
-        });
+        return Err(Refusal::FillType { fill: fill.dtype().name(), dtype: config.dtype.name() });
     }
     Ok(fill)
 }
@@ -360,17 +295,10 @@ fn check_fill(config: &Config) -> Result<Fill, Refusal> {
 /// The largest chunk that each codec can hold.
 fn check_chunk(codec: &Codec, chunk_bytes: u64) -> Result<(), Refusal> {
     // Blosc's header counts bytes in 31 bits and its own overhead is 16; zstd and the plans' tables stay below 2^32.
-    let most = if matches!(codec, Codec::Blosc(_)) {
-        (1 << 31) - 17
-    } else {
-        (1 << 32) - 1
-    };
+    let most = if matches!(codec, Codec::Blosc(_)) { (1 << 31) - 17 } else { (1 << 32) - 1 };
     if chunk_bytes > most {
         let what = format!("a chunk of {chunk_bytes} bytes (at most {most} with this codec)");
-        return Err(Refusal::TooLarge {
-            what,
-            remedy: "make chunks smaller",
-        });
+        return Err(Refusal::TooLarge { what, remedy: "make chunks smaller" });
     }
     Ok(())
 }
@@ -391,16 +319,8 @@ fn epoch_dims(dims: &[Dim], order: &Order, append: usize) -> Vec<EpochDim> {
     let stored = |d: usize| order.positions.iter().position(|&p| p == d).unwrap_or(d);
     (0..dims.len())
         .map(|d| {
-            let extent = if d < append {
-                chunk(d)
-            } else {
-                dims[d].size.unwrap_or(1)
-            };
-            EpochDim {
-                extent,
-                chunk: chunk(d),
-                stored: stored(d),
-            }
+            let extent = if d < append { chunk(d) } else { dims[d].size.unwrap_or(1) };
+            EpochDim { extent, chunk: chunk(d), stored: stored(d) }
         })
         .collect()
 }
@@ -409,31 +329,20 @@ fn epoch_dims(dims: &[Dim], order: &Order, append: usize) -> Vec<EpochDim> {
 fn check_products(dims: &[Dim], epoch: &[EpochDim], element: u64) -> Result<u64, Refusal> {
     let total = dims.iter().map(|d| d.size.unwrap_or(1)).chain([element]);
     product(total, "the array (its bytes)", SMALLER)?;
-    let padded = epoch
-        .iter()
-        .map(|d| d.extent.div_ceil(d.chunk).saturating_mul(d.chunk))
-        .chain([element]);
+    let padded = epoch.iter().map(|d| d.extent.div_ceil(d.chunk).saturating_mul(d.chunk)).chain([element]);
     product(padded, "one epoch (its bytes, with whole chunks)", SMALLER)?;
-    let shard = dims
-        .iter()
-        .flat_map(|d| [d.chunk.unwrap_or(1), d.chunks_per_shard.unwrap_or(1)]);
+    let shard = dims.iter().flat_map(|d| [d.chunk.unwrap_or(1), d.chunks_per_shard.unwrap_or(1)]);
     product(
         shard.chain([element]),
         "a shard (its bytes)",
         "make chunks smaller, or give fewer of them to a shard",
     )?;
-    product(
-        dims.iter().map(|d| d.chunk.unwrap_or(1)).chain([element]),
-        "a chunk (its bytes)",
-        SMALLER,
-    )
+    product(dims.iter().map(|d| d.chunk.unwrap_or(1)).chain([element]), "a chunk (its bytes)", SMALLER)
 }
 
 fn grid(dims: &[Dim], order: &Order, append: usize) -> Result<ShardGrid, Refusal> {
     let stored = || order.positions.iter().map(|&d| &dims[d]);
-    let chunks = stored()
-        .map(|d| d.size.map(|s| s.div_ceil(d.chunk.unwrap_or(1))))
-        .collect();
+    let chunks = stored().map(|d| d.size.map(|s| s.div_ceil(d.chunk.unwrap_or(1)))).collect();
     let per_shard = stored().map(|d| d.chunks_per_shard.unwrap_or(1)).collect();
     ShardGrid::new(append, chunks, per_shard)
 }
@@ -448,13 +357,8 @@ fn batch_epochs(grid: &ShardGrid, chunk_bytes: u64, target: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Memory;
 
-    const FACTS: Facts = Facts {
-        memory: Memory::Host,
-        alignment: 0,
-        gate: true,
-    };
+    const FACTS: Facts = Facts { memory: Memory::Host, alignment: 0, gate: true };
 
     fn plan(config: &Config) -> Result<Plan, Refusal> {
         Plan::new(config, &Tuning::default(), FACTS)
@@ -489,14 +393,7 @@ mod tests {
                 })
                 .collect();
             let order = order.map(|o| o.split(' ').map(str::to_owned).collect());
-            plan(&Config {
-                order,
-                plain: true,
-                ..Config::new(DType::U8, dims)
-            })
-            .unwrap()
-            .grid
-            .append
+            plan(&Config { order, plain: true, ..Config::new(DType::U8, dims) }).unwrap().grid.append
         };
         assert_eq!(append("t:2 c:1 y:4 x:4", None), 1);
         assert_eq!(append("t:1 c:1 z:1 y:4 x:4", None), 3);
@@ -519,18 +416,12 @@ mod tests {
         check(|c| c.dims[1].size = None, &["`y`", "size 0", "first dimension"]);
         check(|c| c.dims[0].size = Some(0), &["`t`", "size 0", "1 or more"]);
         check(|c| c.dims[0].chunk = Some(0), &["`t`", "chunk 0"]);
-        check(
-            |c| c.dims[0].chunks_per_shard = Some(0),
-            &["`t`", "chunks per shard 0"],
-        );
+        check(|c| c.dims[0].chunks_per_shard = Some(0), &["`t`", "chunks per shard 0"]);
         check(|c| c.dims[0].scale = Some(f64::NAN), &["`t`", "scale NaN"]);
         check(|c| c.codec = Codec::Zstd { level: 23 }, &["level 23", "22"]);
         check(|c| c.fill = Some(Fill::zero(DType::F32)), &["float32", "uint16"]);
         check(|c| c.dims[2].chunk = Some(u64::MAX / 4), &["too large"]);
-        check(
-            |c| c.dims[2].chunks_per_shard = Some(1 << 40),
-            &["a shard (its bytes)", "fewer"],
-        );
+        check(|c| c.dims[2].chunks_per_shard = Some(1 << 40), &["a shard (its bytes)", "fewer"]);
         check(|c| c.dims[2].size = Some(1 << 62), &["the array", "smaller"]);
         check(|c| c.dims[2].chunk = Some(1 << 30), &["a chunk of", "smaller"]);
     }

@@ -102,12 +102,7 @@ fn merge(dims: &[ScatterDim]) -> Vec<ScatterDim> {
         }
     }
     if merged.is_empty() {
-        merged.push(ScatterDim {
-            extent: 1,
-            chunk: 1,
-            chunk_step: 1,
-            inside_step: 1,
-        });
+        merged.push(ScatterDim { extent: 1, chunk: 1, chunk_step: 1, inside_step: 1 });
     }
     merged
 }
@@ -117,11 +112,7 @@ mod tests {
     use super::*;
 
     fn dim(extent: u64, chunk: u64, stored: usize) -> EpochDim {
-        EpochDim {
-            extent,
-            chunk,
-            stored,
-        }
+        EpochDim { extent, chunk, stored }
     }
 
     /// The definition, written without merging or steps.

@@ -50,11 +50,7 @@ impl ShardGrid {
         let counts: Vec<u64> = chunks.iter().map(|c| c.unwrap_or(1)).collect();
         let shards = |d: usize| counts[d].div_ceil(per_shard[d]);
         let rank = counts.len();
-        let chunks_per_shard = product(
-            per_shard.iter().copied(),
-            "the number of chunks in a shard",
-            larger,
-        )?;
+        let chunks_per_shard = product(per_shard.iter().copied(), "the number of chunks in a shard", larger)?;
         // The index has 16 bytes a chunk, and one is held for each open shard.
         if chunks_per_shard > 1 << 28 {
             let what = format!("a shard of {chunks_per_shard} chunks");
@@ -67,11 +63,7 @@ impl ShardGrid {
             return Err(Refusal::TooLarge { what, remedy: larger });
         }
         let shards_per_epoch = (append..rank).map(shards).product::<u64>();
-        let between = product(
-            counts[1..append].iter().copied(),
-            "the number of epochs in a shard",
-            larger,
-        )?;
+        let between = product(counts[1..append].iter().copied(), "the number of epochs in a shard", larger)?;
         let epochs_per_row = product([per_shard[0], between], "the number of epochs in a shard", larger)?;
         let shards_per_row = (1..append).map(shards).product::<u64>() * shards_per_epoch;
         let mut grid = ShardGrid {
@@ -112,8 +104,7 @@ impl ShardGrid {
         self.inner_order.sort_by_key(|&c| self.inner_shard[c as usize]);
         self.inner_start = (0..=self.shards_per_epoch)
             .map(|s| {
-                self.inner_order
-                    .partition_point(|&c| u64::from(self.inner_shard[c as usize]) < s) as u32
+                self.inner_order.partition_point(|&c| u64::from(self.inner_shard[c as usize]) < s) as u32
             })
             .collect();
     }

@@ -1,2 +1,13 @@
-//! Payload of each stage: enqueues work on the lane handed in.
+//! Payload of each stage: given views and the plan, enqueues work on the lane handed in.
+//!
+//! A stage owns no buffer and knows no pool, edge or mark: this crate does not import `flow`, so it cannot name
+//! them. What it is given is ordered; what it queues runs on the lane that it is told.
 #![forbid(unsafe_code)]
+
+mod deliver;
+mod pack;
+mod scatter;
+
+pub use deliver::{Finished, Parts, Shards};
+pub use pack::{aggregate, compress, scratch_bytes, write_tables};
+pub use scatter::{carry, pad, scatter};

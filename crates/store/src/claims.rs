@@ -40,19 +40,13 @@ impl Claims {
     /// Claims `key` for one object. Waits for one whose owner let go, and refuses beside another.
     pub(crate) fn claim(&self, key: &str) -> Result<Claim, Error> {
         let ending = |held: &mut HashMap<String, Held>| held.get(key) == Some(&Held::ByWrites);
-        let mut held = self
-            .0
-            .changed
-            .wait_while(lock(&self.0.held), ending)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut held =
+            self.0.changed.wait_while(lock(&self.0.held), ending).unwrap_or_else(PoisonError::into_inner);
         match held.entry(key.to_owned()) {
             Entry::Occupied(_) => Err(Error::new(Operation::Create, key, Refusal::UnderConstruction)),
             Entry::Vacant(place) => {
                 place.insert(Held::ByOwner);
-                Ok(Claim {
-                    claims: self.clone(),
-                    key: key.to_owned(),
-                })
+                Ok(Claim { claims: self.clone(), key: key.to_owned() })
             }
         }
     }
@@ -76,6 +70,8 @@ impl Drop for Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
 
     #[test]
     fn refuses_beside_an_owner_and_waits_for_writes() {
@@ -84,10 +80,13 @@ mod tests {
         assert!(claims.claim("a").is_err());
         drop(claims.claim("b").expect("another key"));
         first.owner_left();
+        let (sender, claimed) = channel();
         std::thread::scope(|threads| {
-            let second = threads.spawn(|| claims.claim("a").map(drop));
+            threads.spawn(|| sender.send(claims.claim("a").map(drop)).expect("send"));
+            // However long it takes: only a claim that does not wait could ever arrive here.
+            assert!(claimed.recv_timeout(Duration::from_millis(50)).is_err());
             drop(first);
-            second.join().expect("thread").expect("claim");
+            claimed.recv().expect("thread").expect("claim");
         });
     }
 }

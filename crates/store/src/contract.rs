@@ -40,13 +40,7 @@ pub fn part(bytes: Vec<u8>) -> Part {
 /// A part of `bytes`, and where its result arrives. A part that is dropped instead hangs up.
 pub fn tracked(bytes: Vec<u8>) -> (Part, Receiver<Result<(), Error>>) {
     let (back, result) = channel();
-    (
-        Box::new(Tracked {
-            bytes,
-            back: Some(back),
-        }),
-        result,
-    )
+    (Box::new(Tracked { bytes, back: Some(back) }), result)
 }
 
 /// Something to call at an end, and where its result arrives.
@@ -61,13 +55,8 @@ pub fn ending() -> (Done, Receiver<Result<(), Error>>) {
 /// # Errors
 /// The error that arrived.
 pub fn wait(results: &Receiver<Result<(), Error>>) -> Result<(), Error> {
-    let result = results
-        .recv_timeout(PATIENCE)
-        .expect("the result never came back");
-    assert!(
-        results.recv_timeout(PATIENCE).is_err(),
-        "the result came back twice"
-    );
+    let result = results.recv_timeout(PATIENCE).expect("the result never came back");
+    assert!(results.recv_timeout(PATIENCE).is_err(), "the result came back twice");
     result
 }
 
@@ -131,11 +120,7 @@ fn puts_whole_objects_and_replaces_them(store: &dyn Store) {
         assert_eq!(store.size("a/zarr.json").expect("size"), Some(bytes.len() as u64));
     }
     let entries = store.list("").expect("list");
-    assert_eq!(
-        entries,
-        [finished("a/zarr.json", 0)],
-        "a put leaves nothing beside its object"
-    );
+    assert_eq!(entries, [finished("a/zarr.json", 0)], "a put leaves nothing beside its object");
     store.sync().expect("sync");
 }
 
@@ -166,10 +151,7 @@ fn returns_each_part_once(store: &dyn Store) {
     finalize(object, run(store, 0, 6).len() as u64).expect("finalize");
     for result in &results {
         // They are all there by now: the end comes after the last part.
-        result
-            .try_recv()
-            .expect("a part came back after the end")
-            .expect("append");
+        result.try_recv().expect("a part came back after the end").expect("append");
         assert!(result.try_recv().is_err(), "a part came back twice");
     }
 }
@@ -177,13 +159,7 @@ fn returns_each_part_once(store: &dyn Store) {
 fn refuses_a_wrong_offset_and_returns_the_part(store: &dyn Store) {
     let mut object = store.create("c/0").expect("create");
     let length = run(store, 0, 1).len() as u64;
-    for (offset, is_right) in [
-        (length, false),
-        (0, true),
-        (0, false),
-        (3 * length, false),
-        (length, true),
-    ] {
+    for (offset, is_right) in [(length, false), (0, true), (0, false), (3 * length, false), (length, true)] {
         let (part, back) = tracked(run(store, offset, 1));
         assert_eq!(object.append(offset, part).is_ok(), is_right, "offset {offset}");
         assert_eq!(wait(&back).is_ok(), is_right, "part at offset {offset}");
@@ -250,10 +226,7 @@ fn cuts_to_the_length(store: &dyn Store) {
         append_runs(store, &mut *object, &[8]);
         finalize(object, length).expect("finalize");
         assert_eq!(store.size("c/0").expect("size"), Some(length));
-        assert_eq!(
-            store.get("c/0").expect("get"),
-            Some(run(store, 0, 8)[..length as usize].to_vec())
-        );
+        assert_eq!(store.get("c/0").expect("get"), Some(run(store, 0, 8)[..length as usize].to_vec()));
     }
 }
 
@@ -270,10 +243,7 @@ fn reads_ranges(store: &dyn Store) {
     assert_eq!(store.get_range("a", 2..5).expect("get_range"), b"234");
     assert_eq!(store.get_range("a", 10..10).expect("get_range"), b"");
     assert!(store.get_range("a", 5..11).is_err(), "a short object is an error");
-    assert!(
-        store.get_range("a", 0..u64::MAX).is_err(),
-        "and allocates nothing"
-    );
+    assert!(store.get_range("a", 0..u64::MAX).is_err(), "and allocates nothing");
     #[expect(clippy::reversed_empty_ranges, reason = "this is what must be refused")]
     let inverted = 5..4;
     assert!(store.get_range("a", inverted).is_err());
@@ -294,12 +264,7 @@ fn objects_grow_beside_each_other(store: &dyn Store) {
 fn grow_several(store: &dyn Store, thread: u64) {
     let unit = store.alignment().max(1);
     let mut objects = (0..3)
-        .map(|n| {
-            (
-                format!("c/{thread}/{n}"),
-                vec![(thread * 3 + n) as u8; unit as usize],
-            )
-        })
+        .map(|n| (format!("c/{thread}/{n}"), vec![(thread * 3 + n) as u8; unit as usize]))
         .map(|(key, bytes)| (store.create(&key).expect("create"), key, bytes))
         .collect::<Vec<_>>();
     for step in 0..20 {
@@ -328,11 +293,7 @@ fn lists_folders_and_flags_the_unfinished(store: &dyn Store) {
     let mut object = store.create("a/c/0").expect("create");
     let results = append_runs(store, &mut *object, &[1]);
     wait(&results[0]).expect("append");
-    let unfinished = Entry {
-        key: "a/c/0".into(),
-        unfinished: true,
-        size: run(store, 0, 1).len() as u64,
-    };
+    let unfinished = Entry { key: "a/c/0".into(), unfinished: true, size: run(store, 0, 1).len() as u64 };
     let below_a = [unfinished.clone(), finished("a/c/1", 2), finished("a/z", 2)];
     for prefix in ["a", "a/"] {
         assert_eq!(store.list(prefix).expect("list"), below_a, "below {prefix}");
@@ -340,36 +301,19 @@ fn lists_folders_and_flags_the_unfinished(store: &dyn Store) {
     assert_eq!(store.list("a/c").expect("list"), below_a[..2]);
     drop(object);
     let all = [&below_a[..], &[finished("ab", 2), finished("zarr.json", 2)]].concat();
-    assert_eq!(
-        store.list("").expect("list"),
-        all,
-        "an abandoned object stays, flagged"
-    );
+    assert_eq!(store.list("").expect("list"), all, "an abandoned object stays, flagged");
     finalize(store.create("a/c/0").expect("create"), 0).expect("finalize");
-    assert_eq!(
-        store.list("a/c").expect("list"),
-        [finished("a/c/0", 0), finished("a/c/1", 2)]
-    );
+    assert_eq!(store.list("a/c").expect("list"), [finished("a/c/0", 0), finished("a/c/1", 2)]);
 }
 
 fn finished(key: &str, size: u64) -> Entry {
-    Entry {
-        key: key.into(),
-        unfinished: false,
-        size,
-    }
+    Entry { key: key.into(), unfinished: false, size }
 }
 
 /// Bytes that differ from place to place: `pages` of the store's pages, beginning at the byte `offset`.
 fn run(store: &dyn Store, offset: u64, pages: u64) -> Vec<u8> {
-    let unit = if store.alignment() > 0 {
-        store.alignment()
-    } else {
-        1000
-    };
-    (offset..offset + pages * unit)
-        .map(|at| (at % 251) as u8)
-        .collect()
+    let unit = if store.alignment() > 0 { store.alignment() } else { 1000 };
+    (offset..offset + pages * unit).map(|at| (at % 251) as u8).collect()
 }
 
 /// Appends one run after the other, each of so many pages.

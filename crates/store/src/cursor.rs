@@ -13,11 +13,7 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// At the start of an object. An alignment of 0 means none.
     pub(crate) fn new(key: &str, alignment: u64) -> Self {
-        Self {
-            key: key.to_owned(),
-            alignment,
-            appended: 0,
-        }
+        Self { key: key.to_owned(), alignment, appended: 0 }
     }
 
     /// The bytes appended so far.
@@ -28,18 +24,12 @@ impl Cursor {
     /// Whether `length` bytes may be appended at `offset`; changes nothing.
     pub(crate) fn check(&self, offset: u64, length: u64) -> Result<(), Error> {
         if offset != self.appended {
-            let refusal = Refusal::OutOfOrder {
-                stated: offset,
-                appended: self.appended,
-            };
+            let refusal = Refusal::OutOfOrder { stated: offset, appended: self.appended };
             return Err(Error::at(Operation::Append, &self.key, offset, refusal));
         }
         // Offsets are sums of lengths, so that checking each length checks each offset.
         if self.alignment > 0 && !length.is_multiple_of(self.alignment) {
-            let refusal = Refusal::Unaligned {
-                length,
-                alignment: self.alignment,
-            };
+            let refusal = Refusal::Unaligned { length, alignment: self.alignment };
             return Err(Error::at(Operation::Append, &self.key, offset, refusal));
         }
         Ok(())
@@ -55,10 +45,7 @@ impl Cursor {
         if length <= self.appended {
             return Ok(());
         }
-        let refusal = Refusal::BeyondEnd {
-            length,
-            appended: self.appended,
-        };
+        let refusal = Refusal::BeyondEnd { length, appended: self.appended };
         Err(Error::new(Operation::Finalize, &self.key, refusal))
     }
 }

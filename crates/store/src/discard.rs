@@ -35,10 +35,7 @@ struct Vanishing {
 impl Discard {
     /// A store that takes appends in pages of `alignment` bytes; 0 for any length.
     pub fn new(alignment: u64) -> Self {
-        Self {
-            alignment,
-            ..Self::default()
-        }
+        Self { alignment, ..Self::default() }
     }
 
     /// Objects finalized so far.
@@ -81,10 +78,7 @@ impl Store for Discard {
     fn create(&self, key: &str) -> Result<Box<dyn Object>, Error> {
         key::check(Operation::Create, key)?;
         let cursor = Cursor::new(key, self.alignment);
-        Ok(Box::new(Vanishing {
-            cursor,
-            counts: Arc::clone(&self.counts),
-        }))
+        Ok(Box::new(Vanishing { cursor, counts: Arc::clone(&self.counts) }))
     }
 
     fn alignment(&self) -> u64 {

@@ -100,13 +100,7 @@ impl Error {
         path: Option<PathBuf>,
         source: Box<dyn Cause + Send + Sync>,
     ) -> Self {
-        Self(Arc::new(Detail {
-            operation,
-            key: key.to_owned(),
-            offset,
-            path,
-            source,
-        }))
+        Self(Arc::new(Detail { operation, key: key.to_owned(), offset, path, source }))
     }
 
     /// What was being done.
@@ -204,13 +198,7 @@ mod tests {
              free space on that disk, or write the store elsewhere",
         );
         check(
-            &Error::of_path(
-                Operation::Open,
-                "",
-                None,
-                Path::new("/d"),
-                system(rustix::io::Errno::ACCESS),
-            ),
+            &Error::of_path(Operation::Open, "", None, Path::new("/d"), system(rustix::io::Errno::ACCESS)),
             "open store (/d): Permission denied (os error 13); \
              check the permissions of that path and of the folders above it",
         );
@@ -232,10 +220,7 @@ mod tests {
             Path::new("/p"),
             system(rustix::io::Errno::NOSPC),
         );
-        assert_eq!(
-            (error.operation(), error.key(), error.offset()),
-            (Operation::Append, "k", Some(7))
-        );
+        assert_eq!((error.operation(), error.key(), error.offset()), (Operation::Append, "k", Some(7)));
         assert_eq!(error.path(), Some(Path::new("/p")));
         assert_eq!(error.io_kind(), Some(io::ErrorKind::StorageFull));
         let source = error.source().expect("a source");

@@ -43,10 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            threads: 4,
-            in_flight: 256 << 20,
-        }
+        Self { threads: 4, in_flight: 256 << 20 }
     }
 }
 
@@ -72,13 +69,7 @@ impl LocalDisk {
         let given = root.as_ref();
         let fail = |error: io::Error| Error::of_path(Operation::Open, "", None, given, error);
         if options.threads == 0 {
-            return Err(Error::of_path(
-                Operation::Open,
-                "",
-                None,
-                given,
-                Refusal::NoThreads,
-            ));
+            return Err(Error::of_path(Operation::Open, "", None, given, Refusal::NoThreads));
         }
         std::fs::create_dir_all(given).map_err(fail)?;
         // A full path: errors name it, and a later change of the working folder must not move the store.
@@ -88,13 +79,7 @@ impl LocalDisk {
         tracing::debug!(root = %root.display(), ?options, "opened a local store");
         let folders = Arc::new(Folders::new(&root));
         let budget = Arc::new(Budget::new(options.in_flight));
-        Ok(Self {
-            pool,
-            root,
-            folders,
-            budget,
-            claims: Claims::default(),
-        })
+        Ok(Self { pool, root, folders, budget, claims: Claims::default() })
     }
 
     fn path(&self, operation: Operation, key: &str) -> Result<PathBuf, Error> {
@@ -127,12 +112,11 @@ impl Store for LocalDisk {
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path(Operation::Put, key)?;
         let scratch = names::scratch(&path);
-        self.write_whole(&scratch, &path, bytes)
-            .map_err(|(place, error)| {
-                // After the rename there is nothing to remove, and before it the first error is what matters.
-                std::fs::remove_file(&scratch).unwrap_or_default();
-                Error::of_path(Operation::Put, key, None, &place, error)
-            })
+        self.write_whole(&scratch, &path, bytes).map_err(|(place, error)| {
+            // After the rename there is nothing to remove, and before it the first error is what matters.
+            std::fs::remove_file(&scratch).unwrap_or_default();
+            Error::of_path(Operation::Put, key, None, &place, error)
+        })
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -150,9 +134,7 @@ impl Store for LocalDisk {
         let path = self.path(Operation::Size, key)?;
         let found = present(path.metadata())
             .map_err(|error| Error::of_path(Operation::Size, key, None, &path, error))?;
-        Ok(found
-            .filter(std::fs::Metadata::is_file)
-            .map(|metadata| metadata.len()))
+        Ok(found.filter(std::fs::Metadata::is_file).map(|metadata| metadata.len()))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
@@ -168,18 +150,9 @@ impl Store for LocalDisk {
         let file = self
             .open_with_parents(&partial)
             .map_err(|error| Error::of_path(Operation::Create, key, None, &partial, error))?;
-        let target = object::Target {
-            key: key.to_owned(),
-            path,
-            partial,
-            alignment: self.alignment(),
-        };
+        let target = object::Target { key: key.to_owned(), path, partial, alignment: self.alignment() };
         let shared = object::Shared::new(target, Box::new(file), claim, Arc::clone(&self.folders));
-        Ok(Box::new(Growing::new(
-            shared,
-            Arc::clone(&self.budget),
-            self.pool.queue(),
-        )))
+        Ok(Box::new(Growing::new(shared, Arc::clone(&self.budget), self.pool.queue())))
     }
 
     fn sync(&self) -> Result<(), Error> {
@@ -193,21 +166,12 @@ impl Store for LocalDisk {
 /// outside of the store.
 fn open_unfinished(path: &Path) -> io::Result<File> {
     let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .custom_flags(no_follow)
-        .open(path)
+    OpenOptions::new().write(true).create(true).truncate(true).custom_flags(no_follow).open(path)
 }
 
 /// Tells what is absent from what is wrong. A folder is no object, and below a file there is none.
 fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
-    const ABSENT: [ErrorKind; 3] = [
-        ErrorKind::NotFound,
-        ErrorKind::NotADirectory,
-        ErrorKind::IsADirectory,
-    ];
+    const ABSENT: [ErrorKind; 3] = [ErrorKind::NotFound, ErrorKind::NotADirectory, ErrorKind::IsADirectory];
     match found {
         Ok(found) => Ok(Some(found)),
         Err(error) if ABSENT.contains(&error.kind()) => Ok(None),
@@ -224,11 +188,7 @@ fn read_range(path: &Path, range: &Range<u64>) -> Result<Vec<u8>, Box<dyn std::e
     }
     // Looked at before the memory is asked for: a wrong index may ask for anything.
     if metadata.len() < range.end {
-        return Err(Refusal::Short {
-            end: range.end,
-            size: metadata.len(),
-        }
-        .into());
+        return Err(Refusal::Short { end: range.end, size: metadata.len() }.into());
     }
     let mut bytes = vec![0; usize::try_from(length)?];
     file.read_exact_at(&mut bytes, range.start)?;

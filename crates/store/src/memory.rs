@@ -44,10 +44,7 @@ impl Memory {
 
     /// An empty store that takes whole pages of `alignment` bytes only, as a disk without its cache does.
     pub fn aligned(alignment: u64) -> Self {
-        Self {
-            alignment,
-            ..Self::default()
-        }
+        Self { alignment, ..Self::default() }
     }
 
     /// Drops a finished object, if there is one.
@@ -59,9 +56,7 @@ impl Memory {
 impl Store for Memory {
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), Error> {
         key::check(Operation::Put, key)?;
-        lock(&self.contents)
-            .objects
-            .insert(key.to_owned(), bytes.to_vec());
+        lock(&self.contents).objects.insert(key.to_owned(), bytes.to_vec());
         Ok(())
     }
 
@@ -80,10 +75,7 @@ impl Store for Memory {
 
     fn size(&self, key: &str) -> Result<Option<u64>, Error> {
         key::check(Operation::Size, key)?;
-        Ok(lock(&self.contents)
-            .objects
-            .get(key)
-            .map(|bytes| bytes.len() as u64))
+        Ok(lock(&self.contents).objects.get(key).map(|bytes| bytes.len() as u64))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>, Error> {
@@ -99,13 +91,7 @@ impl Store for Memory {
         let claim = self.claims.claim(key)?;
         lock(&self.contents).unfinished.insert(key.to_owned(), 0);
         let cursor = Cursor::new(key, self.alignment);
-        Ok(Box::new(Growing {
-            store: self.clone(),
-            claim,
-            key: key.to_owned(),
-            cursor,
-            bytes: Vec::new(),
-        }))
+        Ok(Box::new(Growing { store: self.clone(), claim, key: key.to_owned(), cursor, bytes: Vec::new() }))
     }
 
     fn alignment(&self) -> u64 {
@@ -119,15 +105,8 @@ impl Store for Memory {
 
 impl Contents {
     fn entries(&self) -> Vec<Entry> {
-        let entry = |key: &String, size: u64, unfinished: bool| Entry {
-            key: key.clone(),
-            unfinished,
-            size,
-        };
-        let finished = self
-            .objects
-            .iter()
-            .map(|(key, bytes)| entry(key, bytes.len() as u64, false));
+        let entry = |key: &String, size: u64, unfinished: bool| Entry { key: key.clone(), unfinished, size };
+        let finished = self.objects.iter().map(|(key, bytes)| entry(key, bytes.len() as u64, false));
         let unfinished = self.unfinished.iter().map(|(key, &size)| entry(key, size, true));
         finished.chain(unfinished).collect()
     }
@@ -141,21 +120,13 @@ impl Object for Growing {
         }
         self.bytes.extend_from_slice(part.bytes());
         self.cursor.advance(length);
-        lock(&self.store.contents)
-            .unfinished
-            .insert(self.key.clone(), self.cursor.appended());
+        lock(&self.store.contents).unfinished.insert(self.key.clone(), self.cursor.appended());
         part.returned(Ok(()));
         Ok(())
     }
 
     fn finalize(self: Box<Self>, length: u64, done: Done) {
-        let Growing {
-            store,
-            claim,
-            key,
-            cursor,
-            mut bytes,
-        } = *self;
+        let Growing { store, claim, key, cursor, mut bytes } = *self;
         let result = cursor.check_end(length);
         if result.is_ok() {
             bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
@@ -175,10 +146,7 @@ fn slice<'a>(object: Option<&'a Vec<u8>>, range: &Range<u64>) -> Result<&'a [u8]
         return Err(Refusal::Inverted);
     }
     let end = usize::try_from(range.end).ok().filter(|&end| end <= bytes.len());
-    let end = end.ok_or(Refusal::Short {
-        end: range.end,
-        size: bytes.len() as u64,
-    })?;
+    let end = end.ok_or(Refusal::Short { end: range.end, size: bytes.len() as u64 })?;
     // The start fits as the end does, being no larger.
     Ok(&bytes[range.start as usize..end])
 }

@@ -20,11 +20,7 @@ struct State<End> {
 
 impl<End> Tally<End> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(State {
-            under_way: 0,
-            first_error: None,
-            end: None,
-        }))
+        Self(Mutex::new(State { under_way: 0, first_error: None, end: None }))
     }
 
     /// Fails with the first error, once there is one.

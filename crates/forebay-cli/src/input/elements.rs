@@ -13,11 +13,7 @@ pub(crate) enum Order {
 
 impl Order {
     /// That of this machine.
-    pub(crate) const NATIVE: Order = if cfg!(target_endian = "big") {
-        Order::Big
-    } else {
-        Order::Little
-    };
+    pub(crate) const NATIVE: Order = if cfg!(target_endian = "big") { Order::Big } else { Order::Little };
 }
 
 /// Turns elements of `size` bytes to little-endian in place; `bytes` holds whole elements.
@@ -48,14 +44,7 @@ impl<R: Read> Elements<R> {
     /// `left` bytes of elements of `size` bytes follow in the reader.
     pub(crate) fn new(reader: R, size: usize, order: Order, left: u64) -> Elements<R> {
         let order = if size == 1 { Order::Little } else { order };
-        Elements {
-            reader,
-            size,
-            order,
-            left,
-            turned: Vec::new(),
-            given: 0,
-        }
+        Elements { reader, size, order, left, turned: Vec::new(), given: 0 }
     }
 
     /// Next bytes; `Ok(0)` after the last.
@@ -63,11 +52,7 @@ impl<R: Read> Elements<R> {
     /// # Errors
     /// The reader failed, or ended early (`UnexpectedEof`).
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.order == Order::Little {
-            self.pass(buf)
-        } else {
-            self.turn(buf)
-        }
+        if self.order == Order::Little { self.pass(buf) } else { self.turn(buf) }
     }
 
     fn pass(&mut self, buf: &mut [u8]) -> io::Result<usize> {
@@ -126,9 +111,6 @@ mod tests {
     #[test]
     fn an_early_end_is_told() {
         let mut elements = Elements::new(&[1u8, 2, 3][..], 2, Order::Big, 4);
-        assert_eq!(
-            elements.read(&mut [0; 8]).unwrap_err().kind(),
-            io::ErrorKind::UnexpectedEof
-        );
+        assert_eq!(elements.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -14,23 +14,12 @@ pub(crate) struct Place {
 impl Place {
     /// The whole file.
     pub(crate) fn file(path: &Path) -> Place {
-        Place {
-            path: path.to_owned(),
-            page: None,
-        }
+        Place { path: path.to_owned(), page: None }
     }
 
     /// Directory `index` of a TIFF file; messages count pages from 1.
     pub(crate) fn page(path: &Path, index: usize) -> Place {
-        Place {
-            path: path.to_owned(),
-            page: Some(index + 1),
-        }
-    }
-
-    /// The file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+        Place { path: path.to_owned(), page: Some(index + 1) }
     }
 }
 
@@ -100,15 +89,10 @@ impl InputError {
     pub(crate) fn io(place: &Place, operation: &'static str) -> impl FnOnce(io::Error) -> InputError {
         let place = place.clone();
         move |source| match source.kind() {
-            io::ErrorKind::UnexpectedEof => InputError::Truncated {
-                place,
-                within: format!("before forebay could {operation}"),
-            },
-            _ => InputError::Io {
-                place,
-                operation,
-                source,
-            },
+            io::ErrorKind::UnexpectedEof => {
+                InputError::Truncated { place, within: format!("before forebay could {operation}") }
+            }
+            _ => InputError::Io { place, operation, source },
         }
     }
 
@@ -117,16 +101,9 @@ impl InputError {
         let place = place.clone();
         move |source| match source {
             tiff::TiffError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                InputError::Truncated {
-                    place,
-                    within: format!("within {what}"),
-                }
+                InputError::Truncated { place, within: format!("within {what}") }
             }
-            source => InputError::Damaged {
-                place,
-                what,
-                source: Box::new(source),
-            },
+            source => InputError::Damaged { place, what, source: Box::new(source) },
         }
     }
 }
@@ -143,18 +120,11 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A refusal with its remedy.
     pub(crate) fn new(found: impl Into<String>, remedy: impl Into<String>) -> Refusal {
-        Refusal {
-            found: found.into(),
-            remedy: remedy.into(),
-        }
+        Refusal { found: found.into(), remedy: remedy.into() }
     }
 
     /// The error, now that the place is known.
     pub(crate) fn at(self, place: &Place) -> InputError {
-        InputError::Refused {
-            place: place.clone(),
-            found: self.found,
-            remedy: self.remedy,
-        }
+        InputError::Refused { place: place.clone(), found: self.found, remedy: self.remedy }
     }
 }

@@ -31,28 +31,17 @@ pub(super) fn parse(text: &str) -> Result<Option<Stack>, Refusal> {
     let fields: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
     let count = |key: &str| match fields.get(key) {
         None => Ok(1),
-        Some(value) => value
-            .trim()
-            .parse::<u64>()
-            .ok()
-            .filter(|n| *n > 0)
-            .ok_or_else(|| {
-                Refusal::new(
-                    format!("ImageJ's description says {key}={value}"),
-                    "save the stack again with ImageJ",
-                )
-            }),
+        Some(value) => value.trim().parse::<u64>().ok().filter(|n| *n > 0).ok_or_else(|| {
+            Refusal::new(
+                format!("ImageJ's description says {key}={value}"),
+                "save the stack again with ImageJ",
+            )
+        }),
     };
     let (channels, slices, frames) = (count("channels")?, count("slices")?, count("frames")?);
     let product = channels.checked_mul(slices).and_then(|n| n.checked_mul(frames));
-    let images = if fields.contains_key("images") {
-        count("images")?
-    } else {
-        product.unwrap_or(u64::MAX)
-    };
-    let axes_given = ["channels", "slices", "frames"]
-        .iter()
-        .any(|key| fields.contains_key(key));
+    let images = if fields.contains_key("images") { count("images")? } else { product.unwrap_or(u64::MAX) };
+    let axes_given = ["channels", "slices", "frames"].iter().any(|key| fields.contains_key(key));
     // A stack of which only the number of images is known is taken as a time series.
     let frames = if axes_given { frames } else { images };
     if axes_given && product != Some(images) {
@@ -63,44 +52,24 @@ pub(super) fn parse(text: &str) -> Result<Option<Stack>, Refusal> {
             "save the stack again with ImageJ (Image > Properties shows the axes)",
         ));
     }
-    let unit = |key: &str| {
-        fields
-            .get(key)
-            .map(|value| unescape(value.trim()))
-            .filter(|value| !value.is_empty())
-    };
+    let unit =
+        |key: &str| fields.get(key).map(|value| unescape(value.trim())).filter(|value| !value.is_empty());
     let number = |key: &str| {
         let value = fields.get(key).and_then(|value| value.trim().parse::<f64>().ok());
-        value
-            .map(f64::abs)
-            .filter(|value| value.is_finite() && *value > 0.0)
+        value.map(f64::abs).filter(|value| value.is_finite() && *value > 0.0)
     };
-    let z_unit = unit("zunit")
-        .or_else(|| unit("unit"))
-        .and_then(|text| units::space(&text));
+    let z_unit = unit("zunit").or_else(|| unit("unit")).and_then(|text| units::space(&text));
     let t_unit = unit("tunit").map_or(Some("second"), |text| units::time(&text));
     Ok(Some(Stack {
         images,
         channels,
         slices,
         frames,
-        hyperstack: fields
-            .get("hyperstack")
-            .is_some_and(|value| value.trim() == "true"),
+        hyperstack: fields.get("hyperstack").is_some_and(|value| value.trim() == "true"),
         unit: unit("unit"),
         unit_y: unit("yunit"),
-        z: z_unit.and_then(|name| {
-            number("spacing").map(|scale| Spacing {
-                scale,
-                unit: Some(name),
-            })
-        }),
-        t: t_unit.and_then(|name| {
-            number("finterval").map(|scale| Spacing {
-                scale,
-                unit: Some(name),
-            })
-        }),
+        z: z_unit.and_then(|name| number("spacing").map(|scale| Spacing { scale, unit: Some(name) })),
+        t: t_unit.and_then(|name| number("finterval").map(|scale| Spacing { scale, unit: Some(name) })),
     }))
 }
 
@@ -109,10 +78,7 @@ fn unescape(text: &str) -> String {
     let mut pieces = text.split("\\u");
     let mut out = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        let code = piece
-            .get(..4)
-            .and_then(|hex| u32::from_str_radix(hex, 16).ok())
-            .and_then(char::from_u32);
+        let code = piece.get(..4).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
         match code {
             Some(c) => {
                 out.push(c);
@@ -136,25 +102,10 @@ mod tests {
         let text = "ImageJ=1.54f\nimages=24\nchannels=2\nslices=3\nframes=4\nhyperstack=true\nmode=grayscale\n\
                     unit=\\u00B5m\nspacing=-0.5\nfinterval=2.5\nloop=false\n";
         let stack = parse(text).unwrap().unwrap();
-        assert_eq!(
-            (stack.images, stack.channels, stack.slices, stack.frames),
-            (24, 2, 3, 4)
-        );
+        assert_eq!((stack.images, stack.channels, stack.slices, stack.frames), (24, 2, 3, 4));
         assert_eq!(stack.unit.as_deref(), Some("µm"));
-        assert_eq!(
-            stack.z,
-            Some(Spacing {
-                scale: 0.5,
-                unit: Some("micrometer")
-            })
-        );
-        assert_eq!(
-            stack.t,
-            Some(Spacing {
-                scale: 2.5,
-                unit: Some("second")
-            })
-        );
+        assert_eq!(stack.z, Some(Spacing { scale: 0.5, unit: Some("micrometer") }));
+        assert_eq!(stack.t, Some(Spacing { scale: 2.5, unit: Some("second") }));
     }
 
     #[test]
@@ -171,10 +122,7 @@ mod tests {
         check("ImageJ=1\nimages=5\nslices=2\n", "images=5");
         check("ImageJ=1\nimages=many\n", "images=many");
         check("ImageJ=1\nimages=0\n", "images=0");
-        check(
-            "ImageJ=1\nimages=2\nchannels=18446744073709551615\nslices=2\n",
-            "channels",
-        );
+        check("ImageJ=1\nimages=2\nchannels=18446744073709551615\nslices=2\n", "channels");
     }
 
     #[test]

@@ -56,10 +56,7 @@ pub(super) fn open(first: &Path, rest: &[PathBuf], hints: &Hints) -> Result<Box<
     }
     if joint == Joint::NewTime {
         all.axes.insert(0, Axis::new("t", 1));
-        all.notes.push(format!(
-            "each of the {} files is one point in time",
-            rest.len() + 1
-        ));
+        all.notes.push(format!("each of the {} files is one point in time", rest.len() + 1));
     }
     let mut later = Vec::with_capacity(rest.len());
     for (i, path) in rest.iter().enumerate() {
@@ -81,12 +78,7 @@ pub(super) fn open(first: &Path, rest: &[PathBuf], hints: &Hints) -> Result<Box<
         all.axes[0].size = against_hint(all.axes[0].size, hints)?;
     }
     later.reverse();
-    Ok(Box::new(Joined {
-        description: all,
-        hints: each,
-        current: opened.source,
-        rest: later,
-    }))
+    Ok(Box::new(Joined { description: all, hints: each, current: opened.source, rest: later }))
 }
 
 /// The hints for one file of several: its share of the outermost axis is what it holds.
@@ -118,46 +110,28 @@ fn agree(
     let differs = |what: &str, was: String, is: String| {
         let first = first.display();
         let found = format!("{what} is {is}, but that of {first} is {was}");
-        Err(Refusal::new(
-            found,
-            "give files of one kind, or write them into arrays of their own",
-        )
-        .at(&Place::file(path)))
+        Err(Refusal::new(found, "give files of one kind, or write them into arrays of their own")
+            .at(&Place::file(path)))
     };
     if has.dtype != all.dtype {
         return differs("the element type", all.dtype.to_string(), has.dtype.to_string());
     }
     // The outermost axis of the whole is new, or the one that goes on: either way its size may differ.
-    let (wanted, skip) = if all.axes.len() > has.axes.len() {
-        (&all.axes[1..], 0)
-    } else {
-        (&all.axes[..], 1)
-    };
+    let (wanted, skip) =
+        if all.axes.len() > has.axes.len() { (&all.axes[1..], 0) } else { (&all.axes[..], 1) };
     let names = |axes: &[Axis]| axes.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(" ");
     if names(wanted) != names(&has.axes) {
         return differs("the order of axes", names(wanted), names(&has.axes));
     }
-    let sizes = |axes: &[Axis]| {
-        axes.iter()
-            .skip(skip)
-            .map(|a| format!("{}={}", a.name, a.size))
-            .collect::<Vec<_>>()
-    };
+    let sizes =
+        |axes: &[Axis]| axes.iter().skip(skip).map(|a| format!("{}={}", a.name, a.size)).collect::<Vec<_>>();
     if sizes(wanted) != sizes(&has.axes) {
-        return differs(
-            "the size of a frame",
-            sizes(wanted).join(" "),
-            sizes(&has.axes).join(" "),
-        );
+        return differs("the size of a frame", sizes(wanted).join(" "), sizes(&has.axes).join(" "));
     }
     let joined_in_time = all.axes.len() > has.axes.len();
     if joined_in_time != (next.joint == Joint::NewTime) {
         let kind = |new: bool| if new { "one point in time" } else { "a series" }.to_owned();
-        return differs(
-            "what the metadata call the file",
-            kind(joined_in_time),
-            kind(!joined_in_time),
-        );
+        return differs("what the metadata call the file", kind(joined_in_time), kind(!joined_in_time));
     }
     let spacing = |axes: &[Axis]| axes.iter().map(|a| (a.scale, a.unit.clone())).collect::<Vec<_>>();
     if spacing(wanted) != spacing(&has.axes) {

@@ -53,12 +53,7 @@ pub(crate) struct Axis {
 impl Axis {
     /// An axis of which no distance is known.
     pub(crate) fn new(name: impl Into<String>, size: u64) -> Axis {
-        Axis {
-            name: name.into(),
-            size,
-            unit: None,
-            scale: None,
-        }
+        Axis { name: name.into(), size, unit: None, scale: None }
     }
 
     /// With a distance between neighbours, if there is one.
@@ -180,9 +175,7 @@ fn sniff(path: &Path) -> Result<Format, InputError> {
     let place = Place::file(path);
     let mut head = Vec::new();
     let file = File::open(path).map_err(InputError::io(&place, "open the file"))?;
-    file.take(6)
-        .read_to_end(&mut head)
-        .map_err(InputError::io(&place, "read the first bytes"))?;
+    file.take(6).read_to_end(&mut head).map_err(InputError::io(&place, "read the first bytes"))?;
     Ok(match head.as_slice() {
         b"\x93NUMPY" => Format::Npy,
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Format::Tiff,

@@ -28,9 +28,7 @@ impl Source for Npy {
     }
 
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, InputError> {
-        self.elements
-            .read(buf)
-            .map_err(InputError::io(&self.place, "read the elements"))
+        self.elements.read(buf).map_err(InputError::io(&self.place, "read the elements"))
     }
 }
 
@@ -38,10 +36,7 @@ impl Source for Npy {
 pub(super) fn open(path: &Path) -> Result<Opened, InputError> {
     let place = Place::file(path);
     let file = File::open(path).map_err(InputError::io(&place, "open the file"))?;
-    let length = file
-        .metadata()
-        .map_err(InputError::io(&place, "ask for the file's size"))?
-        .len();
+    let length = file.metadata().map_err(InputError::io(&place, "ask for the file's size"))?.len();
     let mut reader = BufReader::new(file);
     let (start, text) = header_text(&mut reader, &place)?;
     let header = Header::parse(&text).map_err(|refusal| refusal.at(&place))?;
@@ -56,34 +51,17 @@ pub(super) fn open(path: &Path) -> Result<Opened, InputError> {
         });
     }
     if held > bytes {
-        description.notes.push(format!(
-            "{place}: {} bytes after the array are left out",
-            held - bytes
-        ));
+        description.notes.push(format!("{place}: {} bytes after the array are left out", held - bytes));
     }
-    let joint = if header.shape.len() == 2 {
-        Joint::NewTime
-    } else {
-        Joint::Outermost
-    };
+    let joint = if header.shape.len() == 2 { Joint::NewTime } else { Joint::Outermost };
     let elements = Elements::new(reader, header.dtype.size(), header.order, bytes);
-    Ok(Opened {
-        source: Box::new(Npy {
-            place,
-            description,
-            elements,
-        }),
-        joint,
-        hinted: false,
-    })
+    Ok(Opened { source: Box::new(Npy { place, description, elements }), joint, hinted: false })
 }
 
 /// Offset of the elements, and the dict before them.
 fn header_text(reader: &mut impl Read, place: &Place) -> Result<(u64, String), InputError> {
-    let within = |_| InputError::Truncated {
-        place: place.clone(),
-        within: "within the npy header".to_owned(),
-    };
+    let within =
+        |_| InputError::Truncated { place: place.clone(), within: "within the npy header".to_owned() };
     let refuse = |found: String, remedy: &str| Err(Refusal::new(found, remedy).at(place));
     let mut fixed = [0; 8];
     reader.read_exact(&mut fixed).map_err(within)?;
@@ -105,10 +83,7 @@ fn header_text(reader: &mut impl Read, place: &Place) -> Result<(u64, String), I
             (u32::from_le_bytes(b), 12)
         }
         v => {
-            return refuse(
-                format!("npy version {v}.{} is not known", fixed[7]),
-                "write version 1, 2 or 3",
-            );
+            return refuse(format!("npy version {v}.{} is not known", fixed[7]), "write version 1, 2 or 3");
         }
     };
     if length > LONGEST_HEADER {
@@ -119,10 +94,7 @@ fn header_text(reader: &mut impl Read, place: &Place) -> Result<(u64, String), I
     }
     let mut text = vec![0; length as usize];
     reader.read_exact(&mut text).map_err(within)?;
-    Ok((
-        before + u64::from(length),
-        String::from_utf8_lossy(&text).into_owned(),
-    ))
+    Ok((before + u64::from(length), String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// The dict, understood.
@@ -139,10 +111,7 @@ impl Header {
         let fields = dict(text)
             .ok_or_else(|| damaged("the npy header is no dict of descr, fortran_order and shape"))?;
         let field = |name: &str| {
-            let found = fields
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| *value);
+            let found = fields.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
             found.ok_or_else(|| damaged(&format!("the npy header has no `{name}`")))
         };
         let (dtype, order) = element(field("descr")?)?;
@@ -161,34 +130,17 @@ impl Header {
     fn describe(&self) -> Result<(Description, u64), Refusal> {
         if self.shape.is_empty() || self.shape.contains(&0) {
             let found = format!("the array has shape {:?} and so holds no frames", self.shape);
-            return Err(Refusal::new(
-                found,
-                "save an array with at least one axis and one element",
-            ));
+            return Err(Refusal::new(found, "save an array with at least one axis and one element"));
         }
-        let bytes = self
-            .shape
-            .iter()
-            .try_fold(self.dtype.size() as u64, |all, size| all.checked_mul(*size));
+        let bytes = self.shape.iter().try_fold(self.dtype.size() as u64, |all, size| all.checked_mul(*size));
         let Some(bytes) = bytes else {
             let found = format!("the array has shape {:?}, more than a file can hold", self.shape);
             return Err(Refusal::new(found, "write the array again with numpy.save"));
         };
         let names = names(self.shape.len());
         let notes = vec![format!("npy files name no axes: {} assumed", names.join(" "))];
-        let axes = names
-            .into_iter()
-            .zip(&self.shape)
-            .map(|(name, size)| Axis::new(name, *size))
-            .collect();
-        Ok((
-            Description {
-                dtype: self.dtype,
-                axes,
-                notes,
-            },
-            bytes,
-        ))
+        let axes = names.into_iter().zip(&self.shape).map(|(name, size)| Axis::new(name, *size)).collect();
+        Ok((Description { dtype: self.dtype, axes, notes }, bytes))
     }
 }
 
@@ -243,29 +195,20 @@ fn parts(text: &str) -> Option<Vec<&str>> {
 
 fn quoted(text: &str) -> Option<&str> {
     let text = text.trim();
-    ['\'', '"']
-        .into_iter()
-        .find_map(|q| text.strip_prefix(q)?.strip_suffix(q))
+    ['\'', '"'].into_iter().find_map(|q| text.strip_prefix(q)?.strip_suffix(q))
 }
 
 fn shape(text: &str) -> Option<Vec<u64>> {
     let inner = text.strip_prefix('(')?.strip_suffix(')')?;
-    parts(inner)?
-        .into_iter()
-        .map(|part| part.trim().trim_end_matches('L').parse().ok())
-        .collect()
+    parts(inner)?.into_iter().map(|part| part.trim().trim_end_matches('L').parse().ok()).collect()
 }
 
 /// Element type and byte order of a `descr`.
 fn element(descr: &str) -> Result<(DType, Order), Refusal> {
     let supported =
         "save one of u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8, for instance with array.astype('u2')";
-    let refuse = |what: &str| {
-        Err(Refusal::new(
-            format!("dtype {descr} is {what}, which is not read"),
-            supported,
-        ))
-    };
+    let refuse =
+        |what: &str| Err(Refusal::new(format!("dtype {descr} is {what}, which is not read"), supported));
     let Some(text) = quoted(descr) else {
         return refuse("structured");
     };
@@ -314,19 +257,13 @@ mod tests {
     use super::*;
 
     fn header(descr: &str, fortran: &str, shape: &str) -> Result<Header, Refusal> {
-        Header::parse(&format!(
-            "{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}   \n"
-        ))
+        Header::parse(&format!("{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}   \n"))
     }
 
     #[test]
     fn headers_of_numpy_are_understood() {
         let check = |descr: &str, text: &str, dtype: DType, order: Order, shape: &[u64]| {
-            let want = Header {
-                dtype,
-                order,
-                shape: shape.to_vec(),
-            };
+            let want = Header { dtype, order, shape: shape.to_vec() };
             assert_eq!(header(descr, "False", text), Ok(want));
         };
         check("'<u2'", "(2, 3)", DType::U16, Order::Little, &[2, 3]);
@@ -349,12 +286,7 @@ mod tests {
         check("'<u2'", "True", "(2, 3)", &["Fortran", "ascontiguousarray"]);
         check("'|b1'", "False", "(2,)", &["bool", "view('u1')"]);
         check("'<c8'", "False", "(2,)", &["complex", "<c8"]);
-        check(
-            "[('a', '<u2'), ('b', '<f4')]",
-            "False",
-            "(2,)",
-            &["structured", "astype"],
-        );
+        check("[('a', '<u2'), ('b', '<f4')]", "False", "(2,)", &["structured", "astype"]);
         check("'<U3'", "False", "(2,)", &["text"]);
         check("'|O'", "False", "(2,)", &["objects"]);
         check("'<u2'", "False", "(2, x)", &["(2, x)"]);

@@ -65,10 +65,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Pixels, Refusal> {
         ));
     };
     let Some(pixels) = child(*image, "Pixels") else {
-        return Err(Refusal::new(
-            "the OME-XML has an Image without Pixels",
-            "export the file again",
-        ));
+        return Err(Refusal::new("the OME-XML has an Image without Pixels", "export the file again"));
     };
     one_file(root, pixels, file)?;
     Pixels::read(pixels)
@@ -88,13 +85,10 @@ fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
 
 /// Refuses images that are spread over files. One name that is not this file's is that of before a renaming.
 fn one_file(root: Node<'_, '_>, pixels: Node<'_, '_>, file: &str) -> Result<(), Refusal> {
-    let uuids: Vec<_> = pixels
-        .children()
-        .filter(|n| named(*n, "TiffData"))
-        .filter_map(|n| child(n, "UUID"))
-        .collect();
+    let uuids: Vec<_> =
+        pixels.children().filter(|n| named(*n, "TiffData")).filter_map(|n| child(n, "UUID")).collect();
     let names: BTreeSet<&str> = uuids.iter().filter_map(|n| n.attribute("FileName")).collect();
-    let ids: BTreeSet<&str> = uuids.iter().filter_map(|n| n.text()).map(str::trim).collect();
+    let ids: BTreeSet<&str> = uuids.iter().filter_map(Node::text).map(str::trim).collect();
     if names.len() > 1 || ids.len() > 1 {
         let some: Vec<_> = names.iter().take(3).copied().collect();
         let found = format!(
@@ -109,10 +103,9 @@ fn one_file(root: Node<'_, '_>, pixels: Node<'_, '_>, file: &str) -> Result<(), 
         _ => false,
     };
     match names.first() {
-        Some(name) if elsewhere && *name != file => Err(Refusal::new(
-            format!("the image is in another file, {name}"),
-            ONE_FILE,
-        )),
+        Some(name) if elsewhere && *name != file => {
+            Err(Refusal::new(format!("the image is in another file, {name}"), ONE_FILE))
+        }
         _ => Ok(()),
     }
 }
@@ -122,15 +115,8 @@ impl Pixels {
         let order = node.attribute("DimensionOrder").unwrap_or("XYZCT");
         let mut outer = [(' ', 0); 3];
         let letters: Vec<char> = order.strip_prefix("XY").unwrap_or_default().chars().collect();
-        if !matches!(
-            letters
-                .iter()
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect::<String>()
-                .as_str(),
-            "CTZ"
-        ) || letters.len() != 3
+        if !matches!(letters.iter().collect::<BTreeSet<_>>().into_iter().collect::<String>().as_str(), "CTZ")
+            || letters.len() != 3
         {
             return Err(Refusal::new(
                 format!("the OME-XML has DimensionOrder `{order}`"),
@@ -145,19 +131,12 @@ impl Pixels {
         let y = spacing(node, "PhysicalSizeY", "\u{b5}m", units::space, &mut notes);
         let z = spacing(node, "PhysicalSizeZ", "\u{b5}m", units::space, &mut notes);
         let t = spacing(node, "TimeIncrement", "s", units::time, &mut notes);
-        let data = node
-            .children()
-            .filter(|n| named(*n, "TiffData"))
-            .map(|n| TiffData::read(n, &outer));
+        let data = node.children().filter(|n| named(*n, "TiffData")).map(|n| TiffData::read(n, &outer));
         Ok(Pixels {
             outer,
             width: size(node, "SizeX")?,
             height: size(node, "SizeY")?,
-            sample: node
-                .attribute("Type")
-                .or(node.attribute("PixelType"))
-                .unwrap_or_default()
-                .to_owned(),
+            sample: node.attribute("Type").or(node.attribute("PixelType")).unwrap_or_default().to_owned(),
             x,
             y,
             z,
@@ -169,29 +148,18 @@ impl Pixels {
 
     /// Size of an axis by its letter.
     pub(super) fn size(&self, letter: char) -> u64 {
-        self.outer
-            .iter()
-            .find(|(name, _)| *name == letter)
-            .map_or(1, |(_, size)| *size)
+        self.outer.iter().find(|(name, _)| *name == letter).map_or(1, |(_, size)| *size)
     }
 
     /// The directory of each plane, in the order of the axes, of a file whose pages have these indices.
     pub(super) fn plane_pages(&self, pages: &[usize]) -> Result<Vec<usize>, Refusal> {
         let [(a, first), (b, second), (c, third)] = self.outer;
         let planes = first.checked_mul(second).and_then(|n| n.checked_mul(third));
-        let Some(planes) = planes
-            .filter(|n| *n <= pages.len() as u64)
-            .and_then(|n| usize::try_from(n).ok())
+        let Some(planes) = planes.filter(|n| *n <= pages.len() as u64).and_then(|n| usize::try_from(n).ok())
         else {
             let sizes = format!("{a}={first} {b}={second} {c}={third}");
-            let found = format!(
-                "the OME-XML describes {sizes}, but the file has {} page(s)",
-                pages.len()
-            );
-            return Err(Refusal::new(
-                found,
-                format!("the rest may be in other files: {ONE_FILE}"),
-            ));
+            let found = format!("the OME-XML describes {sizes}, but the file has {} page(s)", pages.len());
+            return Err(Refusal::new(found, format!("the rest may be in other files: {ONE_FILE}")));
         };
         if self.data.is_empty() {
             return Ok(pages[..planes].to_vec());
@@ -202,10 +170,7 @@ impl Pixels {
         }
         let missing = found.iter().position(Option::is_none);
         if let Some(plane) = missing {
-            let found = format!(
-                "the OME-XML has no TiffData for plane {}",
-                self.name(plane as u64)
-            );
+            let found = format!("the OME-XML has no TiffData for plane {}", self.name(plane as u64));
             return Err(Refusal::new(found, "export the image again with all its planes"));
         }
         Ok(found.into_iter().flatten().collect())
@@ -213,22 +178,11 @@ impl Pixels {
 
     fn place(&self, data: &TiffData, pages: &[usize], found: &mut [Option<usize>]) -> Result<(), Refusal> {
         let [(_, first), (_, second), _] = self.outer;
-        let inside = data
-            .first
-            .iter()
-            .zip(&self.outer)
-            .all(|(at, (_, size))| at < size);
-        let start = if inside {
-            data.first[0] + first * (data.first[1] + second * data.first[2])
-        } else {
-            u64::MAX
-        };
+        let inside = data.first.iter().zip(&self.outer).all(|(at, (_, size))| at < size);
+        let start =
+            if inside { data.first[0] + first * (data.first[1] + second * data.first[2]) } else { u64::MAX };
         let planes = found.len() as u64;
-        let count = data.count.unwrap_or(if data.ifd.is_some() {
-            1
-        } else {
-            planes.saturating_sub(start)
-        });
+        let count = data.count.unwrap_or(if data.ifd.is_some() { 1 } else { planes.saturating_sub(start) });
         if start.checked_add(count).is_none_or(|end| end > planes) {
             let found = format!(
                 "a TiffData of the OME-XML lies outside of the image ({count} planes from {:?})",
@@ -246,10 +200,7 @@ impl Pixels {
                     "the OME-XML puts plane {} into a page that is not in the file",
                     self.name(start + i)
                 );
-                return Err(Refusal::new(
-                    found,
-                    "the file is damaged or incomplete: export it again",
-                ));
+                return Err(Refusal::new(found, "the file is damaged or incomplete: export it again"));
             };
             let slot = &mut found[(start + i) as usize];
             if slot.is_some_and(|other| other != page) {
@@ -278,11 +229,7 @@ impl TiffData {
         for (at, (letter, _)) in first.iter_mut().zip(outer) {
             *at = whole(node, &format!("First{}", letter.to_ascii_uppercase()))?.unwrap_or(0);
         }
-        Ok(TiffData {
-            ifd: whole(node, "IFD")?,
-            first,
-            count: whole(node, "PlaneCount")?,
-        })
+        Ok(TiffData { ifd: whole(node, "IFD")?, first, count: whole(node, "PlaneCount")? })
     }
 }
 
@@ -302,10 +249,7 @@ fn whole(node: Node<'_, '_>, name: &str) -> Result<Option<u64>, Refusal> {
 
 fn size(node: Node<'_, '_>, name: &str) -> Result<u64, Refusal> {
     whole(node, name)?.filter(|n| *n > 0).ok_or_else(|| {
-        Refusal::new(
-            format!("the OME-XML gives no {name} above zero"),
-            "export the file again",
-        )
+        Refusal::new(format!("the OME-XML gives no {name} above zero"), "export the file again")
     })
 }
 
@@ -318,16 +262,9 @@ fn spacing(
 ) -> Option<Spacing> {
     let text = node.attribute(name)?;
     let written = node.attribute(format!("{name}Unit").as_str()).unwrap_or(default);
-    let scale = text
-        .trim()
-        .parse::<f64>()
-        .ok()
-        .filter(|v| v.is_finite() && *v > 0.0);
+    let scale = text.trim().parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0);
     match (scale, unit(written)) {
-        (Some(scale), Some(unit)) => Some(Spacing {
-            scale,
-            unit: Some(unit),
-        }),
+        (Some(scale), Some(unit)) => Some(Spacing { scale, unit: Some(unit) }),
         _ => {
             notes.push(format!(
                 "{name} = {text} {written} of the OME-XML is left out: no positive number with a known unit"
@@ -361,28 +298,10 @@ mod tests {
                     PhysicalSizeZUnit=\"reference frame\" TimeIncrement=\"0.5\"";
         let pixels = parse(&xml(&format!("{SIZES} {more}"), ""), "a.tif").unwrap();
         assert_eq!(pixels.outer, [('z', 3), ('c', 2), ('t', 1)]);
-        assert_eq!(
-            pixels.x,
-            Some(Spacing {
-                scale: 0.1,
-                unit: Some("micrometer")
-            })
-        );
-        assert_eq!(
-            pixels.y,
-            Some(Spacing {
-                scale: 200.0,
-                unit: Some("nanometer")
-            })
-        );
+        assert_eq!(pixels.x, Some(Spacing { scale: 0.1, unit: Some("micrometer") }));
+        assert_eq!(pixels.y, Some(Spacing { scale: 200.0, unit: Some("nanometer") }));
         assert_eq!(pixels.z, None);
-        assert_eq!(
-            pixels.t,
-            Some(Spacing {
-                scale: 0.5,
-                unit: Some("second")
-            })
-        );
+        assert_eq!(pixels.t, Some(Spacing { scale: 0.5, unit: Some("second") }));
         assert_eq!(pixels.notes.len(), 1);
     }
 
@@ -428,10 +347,7 @@ mod tests {
     fn images_in_several_files_or_several_images_are_refused() {
         let check = |text: &str, word: &str| {
             let refusal = parse(text, "a.tif").unwrap_err();
-            assert!(
-                refusal.found.contains(word) && !refusal.remedy.is_empty(),
-                "{word} in {refusal:?}"
-            );
+            assert!(refusal.found.contains(word) && !refusal.remedy.is_empty(), "{word} in {refusal:?}");
         };
         let two = "<TiffData IFD=\"0\"><UUID FileName=\"a.tif\">urn:uuid:1</UUID></TiffData>\
                    <TiffData IFD=\"0\" FirstC=\"1\"><UUID FileName=\"b.tif\">urn:uuid:2</UUID></TiffData>";
@@ -439,19 +355,10 @@ mod tests {
         let other = "<TiffData><UUID FileName=\"b.tif\">urn:uuid:2</UUID></TiffData>";
         check(&xml(SIZES, other), "b.tif");
         check("<OME><Image/><Image/></OME>", "2 images");
-        check(
-            "<OME><BinaryOnly MetadataFile=\"m.companion.ome\"/></OME>",
-            "m.companion.ome",
-        );
+        check("<OME><BinaryOnly MetadataFile=\"m.companion.ome\"/></OME>", "m.companion.ome");
         check("<OME><Image>", "cannot be read");
-        check(
-            &xml("DimensionOrder=\"XYZZT\" SizeZ=\"1\" SizeT=\"1\" SizeC=\"1\"", ""),
-            "XYZZT",
-        );
-        check(
-            &xml("DimensionOrder=\"XYZCT\" SizeZ=\"0\" SizeT=\"1\" SizeC=\"1\"", ""),
-            "SizeZ",
-        );
+        check(&xml("DimensionOrder=\"XYZZT\" SizeZ=\"1\" SizeT=\"1\" SizeC=\"1\"", ""), "XYZZT");
+        check(&xml("DimensionOrder=\"XYZCT\" SizeZ=\"0\" SizeT=\"1\" SizeC=\"1\"", ""), "SizeZ");
     }
 
     #[test]

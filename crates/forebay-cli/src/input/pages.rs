@@ -89,21 +89,14 @@ impl Tiff {
     pub(super) fn open(path: &Path) -> Result<Tiff, InputError> {
         let place = Place::file(path);
         let file = File::open(path).map_err(InputError::io(&place, "open the file"))?;
-        let length = file
-            .metadata()
-            .map_err(InputError::io(&place, "ask for the file's size"))?
-            .len();
+        let length = file.metadata().map_err(InputError::io(&place, "ask for the file's size"))?.len();
         let decoder = Decoder::new(BufReader::new(file)).map_err(|e| first_page(path, e))?;
         // Sizes are checked here, against the file and the pages, not by fixed limits; only a tag's values are
         // allocated by the decoder, 32 bytes for each of at least one byte in the file.
         let mut limits = Limits::unlimited();
-        limits.ifd_value_size = usize::try_from(length.saturating_mul(32)).unwrap_or(usize::MAX);
+        limits.decoding_buffer_size = usize::try_from(length.saturating_mul(32)).unwrap_or(usize::MAX);
         let decoder = decoder.with_limits(limits);
-        Ok(Tiff {
-            path: path.to_owned(),
-            length,
-            decoder,
-        })
+        Ok(Tiff { path: path.to_owned(), length, decoder })
     }
 
     pub(super) fn place(&self) -> Place {
@@ -127,11 +120,7 @@ impl Tiff {
             }
             let directory = self.directory(pointer, &place)?;
             next = directory.next();
-            let mut tags = Tags {
-                tiff: self,
-                directory: &directory,
-                place: &place,
-            };
+            let mut tags = Tags { tiff: self, directory: &directory, place: &place };
             if tags.is_secondary()? {
                 skipped += 1;
             } else {
@@ -155,27 +144,17 @@ impl Tiff {
             let found = "the file holds thumbnails or masks only, no page at full resolution";
             return Err(Refusal::new(found, "export the image again").at(&self.place()));
         };
-        Ok(Walk {
-            kind,
-            pages,
-            skipped,
-            sub_ifds,
-            white_is_zero,
-        })
+        Ok(Walk { kind, pages, skipped, sub_ifds, white_is_zero })
     }
 
     fn directory(&mut self, pointer: IfdPointer, place: &Place) -> Result<Directory, InputError> {
-        self.decoder
-            .read_directory(pointer)
-            .map_err(InputError::tiff(place, "the page's directory"))
+        self.decoder.read_directory(pointer).map_err(InputError::tiff(place, "the page's directory"))
     }
 
     /// Makes a page the current one of the decoder.
     fn seek(&mut self, page: usize) -> Result<Place, InputError> {
         let place = Place::page(&self.path, page);
-        self.decoder
-            .seek_to_image(page)
-            .map_err(InputError::tiff(&place, "the page's directory"))?;
+        self.decoder.seek_to_image(page).map_err(InputError::tiff(&place, "the page's directory"))?;
         Ok(place)
     }
 
@@ -193,26 +172,22 @@ impl Tiff {
         // At most the file's length and 256 MiB, see above.
         let mut bytes = vec![0; entry.count() as usize];
         let mut tags = self.decoder.image_ifd();
-        tags.find_tag_bytes(Tag::ImageDescription, &mut bytes, 0)
-            .map_err(InputError::tiff(&place, what))?;
+        tags.find_tag_bytes(Tag::ImageDescription, &mut bytes, 0).map_err(InputError::tiff(&place, what))?;
         let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
         bytes.truncate(end);
-        Ok(Some(String::from_utf8(bytes).unwrap_or_else(|e| {
-            e.as_bytes().iter().map(|b| char::from(*b)).collect()
-        })))
+        Ok(Some(
+            String::from_utf8(bytes)
+                .unwrap_or_else(|e| e.as_bytes().iter().map(|b| char::from(*b)).collect()),
+        ))
     }
 
     /// Resolution tags.
     pub(super) fn density(&mut self, page: usize) -> Result<Density, InputError> {
         let place = self.seek(page)?;
         let mut along = |tag| -> Result<Option<f64>, InputError> {
-            let value = self
-                .decoder
-                .find_tag(tag)
-                .map_err(InputError::tiff(&place, "the resolution tags"))?;
-            Ok(value
-                .and_then(number)
-                .filter(|density| density.is_finite() && *density > 0.0))
+            let value =
+                self.decoder.find_tag(tag).map_err(InputError::tiff(&place, "the resolution tags"))?;
+            Ok(value.and_then(number).filter(|density| density.is_finite() && *density > 0.0))
         };
         let (x, y) = (along(Tag::XResolution)?, along(Tag::YResolution)?);
         let unit = self.decoder.find_tag_unsigned::<u16>(Tag::ResolutionUnit);
@@ -236,9 +211,7 @@ impl Tiff {
     pub(super) fn decode(&mut self, page: usize, kind: Kind, pixels: &mut [u8]) -> Result<(), InputError> {
         let place = self.check(page, kind)?;
         let white_is_zero = self.unsigned(Tag::PhotometricInterpretation, &place)? == Some(0);
-        self.decoder
-            .read_image_bytes(pixels)
-            .map_err(InputError::tiff(&place, "the page's pixels"))?;
+        self.decoder.read_image_bytes(pixels).map_err(InputError::tiff(&place, "the page's pixels"))?;
         if white_is_zero {
             // The decoder has inverted the values; what was stored is wanted, and inverting is its own inverse.
             for byte in pixels.iter_mut() {
@@ -275,10 +248,7 @@ impl Tiff {
             bytes.filter(|bytes| start.checked_add(*bytes).is_some_and(|end| end <= self.length))
         else {
             let held = self.length.saturating_sub(start) / kind.bytes().map_or(1, |b| b as u64);
-            return Err(InputError::Truncated {
-                place,
-                within: format!("after {held} of {frames} images"),
-            });
+            return Err(InputError::Truncated { place, within: format!("after {held} of {frames} images") });
         };
         let order = match self.decoder.byte_order() {
             ByteOrder::LittleEndian => Order::Little,
@@ -286,32 +256,23 @@ impl Tiff {
         };
         let mut reader =
             BufReader::new(File::open(&self.path).map_err(InputError::io(&place, "open the file"))?);
-        reader
-            .seek(SeekFrom::Start(start))
-            .map_err(InputError::io(&place, "go to the first image"))?;
+        reader.seek(SeekFrom::Start(start)).map_err(InputError::io(&place, "go to the first image"))?;
         Ok(Elements::new(reader, kind.dtype.size(), order, bytes))
     }
 
     fn unsigned(&mut self, tag: Tag, place: &Place) -> Result<Option<u64>, InputError> {
-        self.decoder
-            .find_tag_unsigned(tag)
-            .map_err(InputError::tiff(place, "the page's tags"))
+        self.decoder.find_tag_unsigned(tag).map_err(InputError::tiff(place, "the page's tags"))
     }
 
     fn list(&mut self, tag: Tag, place: &Place) -> Result<Vec<u64>, InputError> {
-        let list = self
-            .decoder
-            .find_tag_unsigned_vec(tag)
-            .map_err(InputError::tiff(place, "the page's tags"))?;
+        let list =
+            self.decoder.find_tag_unsigned_vec(tag).map_err(InputError::tiff(place, "the page's tags"))?;
         Ok(list.unwrap_or_default())
     }
 
     /// Strips or tiles of the current page.
     fn segments(&mut self, place: &Place) -> Result<Segments, InputError> {
-        let tile = match (
-            self.unsigned(Tag::TileWidth, place)?,
-            self.unsigned(Tag::TileLength, place)?,
-        ) {
+        let tile = match (self.unsigned(Tag::TileWidth, place)?, self.unsigned(Tag::TileLength, place)?) {
             (Some(width), Some(length)) => Some((width, length)),
             _ => None,
         };
@@ -358,7 +319,10 @@ impl Segments {
                 return Err(Refusal::new(found, "save the image again with all its pixels").at(place));
             }
             if offset.checked_add(*count).is_none_or(|end| end > length) {
-                return Err(InputError::Truncated { place: place.clone(), within: format!("within strip or tile {i}") });
+                return Err(InputError::Truncated {
+                    place: place.clone(),
+                    within: format!("within strip or tile {i}"),
+                });
             }
             let wanted = match self.tile {
                 Some((across, down)) => across.saturating_mul(down).saturating_mul(size),
@@ -378,14 +342,8 @@ impl Segments {
     fn contiguous(&self, kind: Kind) -> bool {
         let whole =
             self.counts.iter().try_fold(0u64, |all, n| all.checked_add(*n)) == kind.bytes().map(|n| n as u64);
-        let ends = self
-            .offsets
-            .iter()
-            .zip(&self.counts)
-            .map(|(offset, count)| offset.saturating_add(*count));
-        let joined = ends
-            .zip(self.offsets.iter().skip(1))
-            .all(|(end, next)| end == *next);
+        let ends = self.offsets.iter().zip(&self.counts).map(|(offset, count)| offset.saturating_add(*count));
+        let joined = ends.zip(self.offsets.iter().skip(1)).all(|(end, next)| end == *next);
         whole && joined && self.tile.is_none() && !self.compressed && !self.offsets.is_empty()
     }
 }
@@ -400,8 +358,7 @@ struct Tags<'a> {
 impl Tags<'_> {
     fn get(&mut self, tag: Tag) -> Result<Option<u64>, InputError> {
         let mut tags = self.tiff.decoder.read_directory_tags(self.directory);
-        tags.find_tag_unsigned(tag)
-            .map_err(InputError::tiff(self.place, "the page's tags"))
+        tags.find_tag_unsigned(tag).map_err(InputError::tiff(self.place, "the page's tags"))
     }
 
     fn required(&mut self, tag: Tag) -> Result<u64, InputError> {
@@ -436,10 +393,7 @@ impl Tags<'_> {
         }
         match (u32::try_from(width), u32::try_from(height)) {
             (Ok(width), Ok(height)) if width > 0 && height > 0 => Ok((Kind { width, height, dtype }, white)),
-            _ => self.refuse(
-                format!("the page is {width} by {height} pixels"),
-                "export the file again",
-            ),
+            _ => self.refuse(format!("the page is {width} by {height} pixels"), "export the file again"),
         }
     }
 
@@ -457,10 +411,7 @@ impl Tags<'_> {
             8..=10 => "Lab",
             other => return self.refuse(format!("the page has photometric interpretation {other}"), remedy),
         };
-        self.refuse(
-            format!("the page is {name} with {samples} sample(s) per pixel"),
-            remedy,
-        )
+        self.refuse(format!("the page is {name} with {samples} sample(s) per pixel"), remedy)
     }
 
     fn dtype(&mut self) -> Result<DType, InputError> {
@@ -488,10 +439,8 @@ impl Tags<'_> {
 
     fn compression(&mut self, dtype: DType) -> Result<(), InputError> {
         if self.get(Tag::FillOrder)?.unwrap_or(1) != 1 {
-            return self.refuse(
-                "the bits of each byte are reversed (FillOrder 2)",
-                "save it with FillOrder 1",
-            );
+            return self
+                .refuse("the bits of each byte are reversed (FillOrder 2)", "save it with FillOrder 1");
         }
         let name = match self.get(Tag::Compression)?.unwrap_or(1) {
             1 => return self.predictor(&[1], "uncompressed"),
@@ -508,10 +457,7 @@ impl Tags<'_> {
             50001 => "WebP",
             50002 => "JPEG XL",
             other => {
-                return self.refuse(
-                    format!("the page is compressed with method {other}"),
-                    COMPRESSIONS,
-                );
+                return self.refuse(format!("the page is compressed with method {other}"), COMPRESSIONS);
             }
         };
         self.refuse(format!("the page is compressed with {name}"), COMPRESSIONS)

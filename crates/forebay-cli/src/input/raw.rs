@@ -34,17 +34,9 @@ impl Source for Raw {
 pub(super) fn open_stdin(hints: &Hints) -> Result<Opened, InputError> {
     let place = Place::file(Path::new("-"));
     let shape = Shape::new(hints).map_err(|missing| missing.refusal("it is a stream of bytes").at(&place))?;
-    let description = Description {
-        dtype: shape.dtype,
-        axes: shape.axes,
-        notes: Vec::new(),
-    };
+    let description = Description { dtype: shape.dtype, axes: shape.axes, notes: Vec::new() };
     Ok(Opened {
-        source: Box::new(Raw {
-            place,
-            description,
-            reader: Box::new(io::stdin()),
-        }),
+        source: Box::new(Raw { place, description, reader: Box::new(io::stdin()) }),
         joint: Joint::Outermost,
         hinted: true,
     })
@@ -58,15 +50,7 @@ pub(super) fn open(path: &Path, length: Option<u64>, hints: &Hints) -> Result<Op
     let still = shape.axes.len() == 2 && shape.axes.iter().all(|axis| axis.name != "t");
     let joint = if still { Joint::NewTime } else { Joint::Outermost };
     let description = shape.measured(length).map_err(|refusal| refusal.at(&place))?;
-    Ok(Opened {
-        source: Box::new(Raw {
-            place,
-            description,
-            reader: Box::new(file),
-        }),
-        joint,
-        hinted: true,
-    })
+    Ok(Opened { source: Box::new(Raw { place, description, reader: Box::new(file) }), joint, hinted: true })
 }
 
 /// Formats that people may take for readable, so that the message does not talk of raw bytes only.
@@ -76,10 +60,7 @@ const FOREIGN: &[&str] = &[
 ];
 
 fn kind(path: &Path) -> String {
-    let extension = path
-        .extension()
-        .map(|e| e.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     if FOREIGN.contains(&extension.as_str()) {
         format!(
             "`.{extension}` is no format that forebay knows (convert it to TIFF or npy), so it is read as raw bytes"
@@ -117,9 +98,7 @@ impl Shape {
         let inner = hints.axes.get(1..).unwrap_or_default();
         let frame = inner
             .iter()
-            .try_fold(hints.dtype.map_or(1, DType::size) as u64, |all, (_, n)| {
-                all.checked_mul(*n)
-            });
+            .try_fold(hints.dtype.map_or(1, DType::size) as u64, |all, (_, n)| all.checked_mul(*n));
         let mut missing = Vec::new();
         if hints.dtype.is_none() {
             missing.push("the element type (`--dtype`)");
@@ -132,11 +111,7 @@ impl Shape {
         }
         match (hints.dtype, frame) {
             (Some(dtype), Some(frame)) if missing.is_empty() => {
-                let axes = hints
-                    .axes
-                    .iter()
-                    .map(|(name, size)| Axis::new(name, *size))
-                    .collect();
+                let axes = hints.axes.iter().map(|(name, size)| Axis::new(name, *size)).collect();
                 Ok(Shape { dtype, axes, frame })
             }
             _ => Err(Missing(missing)),
@@ -166,11 +141,7 @@ impl Shape {
                 ));
             }
         }
-        Ok(Description {
-            dtype: self.dtype,
-            axes: self.axes,
-            notes,
-        })
+        Ok(Description { dtype: self.dtype, axes: self.axes, notes })
     }
 }
 
@@ -179,10 +150,7 @@ mod tests {
     use super::*;
 
     fn hints(dtype: Option<DType>, axes: &[(&str, u64)]) -> Hints {
-        Hints {
-            dtype,
-            axes: axes.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect(),
-        }
+        Hints { dtype, axes: axes.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect() }
     }
 
     #[test]
@@ -209,11 +177,7 @@ mod tests {
         };
         let check = |t, length, size: u64, notes: usize| {
             let d = of(t, length).unwrap();
-            assert_eq!(
-                (d.axes[0].size, d.notes.len()),
-                (size, notes),
-                "t={t}, {length:?} bytes"
-            );
+            assert_eq!((d.axes[0].size, d.notes.len()), (size, notes), "t={t}, {length:?} bytes");
         };
         check(0, Some(90), 3, 0);
         check(0, Some(91), 0, 1);

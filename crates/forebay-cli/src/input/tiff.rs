@@ -58,12 +58,9 @@ impl Pages {
     fn hold(&mut self, page: usize, bytes: usize) -> Result<(), InputError> {
         let more = bytes.saturating_sub(self.page.len());
         if self.page.try_reserve_exact(more).is_err() {
-            let found = format!(
-                "a page of {} takes {bytes} bytes, more memory than there is",
-                self.kind
-            );
+            let found = format!("a page of {} takes {bytes} bytes, more memory than there is", self.kind);
             return Err(
-                Refusal::new(found, "the file is damaged, or needs a larger machine").at(&self.tiff.place()),
+                Refusal::new(found, "the file is damaged, or needs a larger machine").at(&self.tiff.place())
             );
         }
         self.page.resize(bytes, 0);
@@ -86,9 +83,7 @@ impl Source for Frames {
     }
 
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, InputError> {
-        self.elements
-            .read(buf)
-            .map_err(InputError::io(&self.place, "read the images"))
+        self.elements.read(buf).map_err(InputError::io(&self.place, "read the images"))
     }
 }
 
@@ -122,59 +117,30 @@ pub(super) fn open(path: &Path) -> Result<Opened, InputError> {
     let text = tiff.text(walk.pages[0])?.unwrap_or_default();
     let density = tiff.density(walk.pages[0])?;
     let layout = layout(path, &text, density, &walk).map_err(|refusal| refusal.at(&place))?;
-    let Layout {
-        outer,
-        y,
-        x,
-        order,
-        joint,
-        mut notes,
-    } = layout;
+    let Layout { outer, y, x, order, joint, mut notes } = layout;
     notes.extend(remarks(&walk).map(|note| format!("{place}: {note}")));
     let mut axes = outer;
     axes.push(Axis::new("y", u64::from(walk.kind.height)).spaced(y));
     axes.push(Axis::new("x", u64::from(walk.kind.width)).spaced(x));
-    let description = Description {
-        dtype: walk.kind.dtype,
-        axes,
-        notes,
-    };
+    let description = Description { dtype: walk.kind.dtype, axes, notes };
     let source: Box<dyn Source> = match order {
         Order::Pages(order) => {
             tiff.check(walk.pages[0], walk.kind)?;
             let order = order.into_iter();
-            Box::new(Pages {
-                tiff,
-                kind: walk.kind,
-                description,
-                order,
-                page: Vec::new(),
-                given: 0,
-            })
+            Box::new(Pages { tiff, kind: walk.kind, description, order, page: Vec::new(), given: 0 })
         }
         Order::Frames(frames) => {
             let elements = tiff.raw_frames(walk.pages[0], walk.kind, frames)?;
-            Box::new(Frames {
-                place,
-                description,
-                elements,
-            })
+            Box::new(Frames { place, description, elements })
         }
     };
-    Ok(Opened {
-        source,
-        joint,
-        hinted: false,
-    })
+    Ok(Opened { source, joint, hinted: false })
 }
 
 /// The first metadata that apply.
 fn layout(path: &Path, text: &str, density: Density, walk: &Walk) -> Result<Layout, Refusal> {
     if ome_xml::is_ome(text) {
-        let name = path
-            .file_name()
-            .map(|n| n.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         return of_ome(ome_xml::parse(text, &name)?, walk);
     }
     if let Some(stack) = imagej::parse(text)? {
@@ -205,11 +171,7 @@ fn of_ome(pixels: Pixels, walk: &Walk) -> Result<Layout, Refusal> {
         );
         return Err(Refusal::new(found, "export the file again"));
     }
-    let sample = if pixels.sample == "float" {
-        "float32"
-    } else {
-        pixels.sample.as_str()
-    };
+    let sample = if pixels.sample == "float" { "float32" } else { pixels.sample.as_str() };
     if sample.parse::<DType>() != Ok(kind.dtype) && !sample.is_empty() {
         return Err(Refusal::new(
             format!("the OME-XML says {sample}, but the pages are {kind}"),
@@ -231,17 +193,11 @@ fn of_ome(pixels: Pixels, walk: &Walk) -> Result<Layout, Refusal> {
     };
     let outer = pixels.outer.iter().rev().filter(|(_, size)| *size > 1);
     Ok(Layout {
-        outer: outer
-            .map(|(letter, size)| Axis::new(*letter, *size).spaced(spacing(*letter)))
-            .collect(),
+        outer: outer.map(|(letter, size)| Axis::new(*letter, *size).spaced(spacing(*letter))).collect(),
         y: pixels.y,
         x: pixels.x,
         order: Order::Pages(order),
-        joint: if pixels.size('t') == 1 {
-            Joint::NewTime
-        } else {
-            Joint::Outermost
-        },
+        joint: if pixels.size('t') == 1 { Joint::NewTime } else { Joint::Outermost },
         notes,
     })
 }
@@ -257,11 +213,7 @@ fn of_imagej(stack: &Stack, density: Density, walk: &Walk) -> Result<Layout, Ref
             return Err(Refusal::new(found, "save the stack again with ImageJ"));
         }
     };
-    let axes = [
-        ("t", stack.frames, stack.t),
-        ("z", stack.slices, stack.z),
-        ("c", stack.channels, None),
-    ];
+    let axes = [("t", stack.frames, stack.t), ("z", stack.slices, stack.z), ("c", stack.channels, None)];
     let outer = axes.into_iter().filter(|(_, size, _)| *size > 1);
     let mut notes = Vec::new();
     let unit = stack.unit.as_deref();
@@ -270,26 +222,19 @@ fn of_imagej(stack: &Stack, density: Density, walk: &Walk) -> Result<Layout, Ref
         None => from_tags(density_along, density.unit, notes),
         Some(unit) => {
             let unit = units::space(unit)?;
-            density_along.map(|d| Spacing {
-                scale: d.recip(),
-                unit: Some(unit),
-            })
+            density_along.map(|d| Spacing { scale: d.recip(), unit: Some(unit) })
         }
     };
     let y = calibrated(density.y, unit_y, &mut notes);
     let x = calibrated(density.x, unit, &mut notes);
     if let Some(unit) = unit.filter(|unit| units::space(unit).is_none() && !unit.starts_with("pixel")) {
-        notes.push(format!(
-            "ImageJ's unit `{unit}` is none that OME-Zarr has: the pixel size is left out"
-        ));
+        notes.push(format!("ImageJ's unit `{unit}` is none that OME-Zarr has: the pixel size is left out"));
     }
     notes.dedup();
     // A plain stack says neither way whether its images are slices or frames, so a next file continues it.
     let still = stack.frames == 1 && (stack.hyperstack || stack.images == 1);
     Ok(Layout {
-        outer: outer
-            .map(|(name, size, spacing)| Axis::new(name, size).spaced(spacing))
-            .collect(),
+        outer: outer.map(|(name, size, spacing)| Axis::new(name, size).spaced(spacing)).collect(),
         y,
         x,
         order,
@@ -309,11 +254,7 @@ fn of_pages(density: Density, walk: &Walk) -> Layout {
     let x = from_tags(density.x, density.unit, &mut notes);
     notes.dedup();
     Layout {
-        outer: if series {
-            vec![Axis::new("t", walk.pages.len() as u64)]
-        } else {
-            Vec::new()
-        },
+        outer: if series { vec![Axis::new("t", walk.pages.len() as u64)] } else { Vec::new() },
         y,
         x,
         order: Order::Pages(walk.pages.clone()),
@@ -341,10 +282,7 @@ fn from_tags(density: Option<f64>, unit: DensityUnit, notes: &mut Vec<String>) -
         DensityUnit::Centimeter => 10_000.0,
         DensityUnit::None => return None,
     };
-    Some(Spacing {
-        scale: micrometers / density,
-        unit: Some("micrometer"),
-    })
+    Some(Spacing { scale: micrometers / density, unit: Some("micrometer") })
 }
 
 /// tifffile can write a stack with one directory and say so only in JSON: reading one page of it would lose the rest.
@@ -357,9 +295,7 @@ fn check_shaped(text: &str, walk: &Walk) -> Result<(), Refusal> {
         return Ok(());
     };
     let sizes = shape["shape"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let pixels = sizes
-        .iter()
-        .try_fold(1u64, |all, size| all.checked_mul(size.as_u64()?));
+    let pixels = sizes.iter().try_fold(1u64, |all, size| all.checked_mul(size.as_u64()?));
     let page = u64::from(walk.kind.width) * u64::from(walk.kind.height);
     match pixels {
         Some(pixels) if pixels > page.saturating_mul(walk.pages.len() as u64) => Err(Refusal::new(

@@ -45,11 +45,7 @@ fn find(table: &[Row], text: &str) -> Option<&'static str> {
     // Two code points look the same: MICRO SIGN and GREEK SMALL LETTER MU.
     let text = text.trim().replace('\u{3bc}', "\u{b5}");
     let word = text.to_lowercase().replace("metre", "meter");
-    let singular = if word.len() > 3 {
-        word.strip_suffix('s').unwrap_or(&word)
-    } else {
-        &word
-    };
+    let singular = if word.len() > 3 { word.strip_suffix('s').unwrap_or(&word) } else { &word };
     table
         .iter()
         .find(|(name, symbols)| {
@@ -67,16 +63,8 @@ mod tests {
     #[test]
     fn spellings_of_microscopes_become_the_names_of_ome_zarr() {
         let check = |text: &str, want: Option<&str>| assert_eq!(space(text), want, "{text}");
-        for text in [
-            "µm",
-            "\u{3bc}m",
-            "um",
-            "micron",
-            "Microns",
-            "micrometre",
-            "Micrometers",
-            "micrometer",
-        ] {
+        for text in ["µm", "\u{3bc}m", "um", "micron", "Microns", "micrometre", "Micrometers", "micrometer"]
+        {
             check(text, Some("micrometer"));
         }
         check("nm", Some("nanometer"));

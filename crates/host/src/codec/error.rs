@@ -52,9 +52,6 @@ pub enum Error {
 
 impl Error {
     pub(super) fn damaged(codec: &'static str, what: impl Into<String>) -> Error {
-        Error::Damaged {
-            codec,
-            what: what.into(),
-        }
+        Error::Damaged { codec, what: what.into() }
     }
 }

@@ -56,11 +56,7 @@ impl Prepared {
             Codec::Zstd { level } => Kind::Zstd(zstd::Level::of_chunk(*level)?),
             Codec::Blosc(parameters) => Kind::Blosc(blosc::Layout::new(parameters, chunk_bytes, element)?),
         };
-        Ok(Prepared {
-            codec: *codec,
-            chunk: chunk_bytes,
-            kind,
-        })
+        Ok(Prepared { codec: *codec, chunk: chunk_bytes, kind })
     }
 
     /// Scratch for one thread that encodes with this `Prepared`.
@@ -71,10 +67,7 @@ impl Prepared {
             Kind::Zstd(level) => Scratch::Zstd(zstd::Encoder::new(*level)),
             Kind::Blosc(layout) => Scratch::Blosc(blosc::Encoder::new(layout)),
         };
-        Context {
-            made_by: *self,
-            scratch,
-        }
+        Context { made_by: *self, scratch }
     }
 
     /// Encodes one chunk into the front of `out` and returns the encoded size. Bytes of `out` behind that size may
@@ -87,23 +80,13 @@ impl Prepared {
         let (got, want) = (chunk.len(), self.chunk);
         if got != want {
             let remedy = "prepare the codec for this chunk size";
-            return Err(Error::Size {
-                buffer: "chunk",
-                got,
-                want,
-                remedy,
-            });
+            return Err(Error::Size { buffer: "chunk", got, want, remedy });
         }
         let (got, want) = (out.len(), self.worst_case());
         // A fixed length, so that the caller's buffer cannot change what is written.
         let Some(out) = out.get_mut(..want) else {
             let remedy = "give the output buffer the codec's worst case";
-            return Err(Error::Size {
-                buffer: "output",
-                got,
-                want,
-                remedy,
-            });
+            return Err(Error::Size { buffer: "output", got, want, remedy });
         };
         if context.made_by != *self {
             return Err(Error::Context);
@@ -160,10 +143,7 @@ impl Context {
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context")
-            .field("made_by", &self.made_by)
-            .field("bytes", &self.bytes())
-            .finish()
+        f.debug_struct("Context").field("made_by", &self.made_by).field("bytes", &self.bytes()).finish()
     }
 }
 
@@ -208,9 +188,7 @@ impl Decoder {
 
 impl std::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Decoder")
-            .field("block", &self.block.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Decoder").field("block", &self.block.len()).finish_non_exhaustive()
     }
 }
 

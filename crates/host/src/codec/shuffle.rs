@@ -12,9 +12,9 @@ pub fn forward(element: usize, source: &[u8], planes: &mut [u8]) {
     assert_eq!(source.len(), planes.len(), "a filter keeps the size");
     match element {
         0 | 1 => planes.copy_from_slice(source),
-        2 => forward_fixed::<2>(source, planes),
-        4 => forward_fixed::<4>(source, planes),
-        8 => forward_fixed::<8>(source, planes),
+        2 => forward_fixed(source, planes, |element, byte| (u16::from_le_bytes(element) >> (8 * byte)) as u8),
+        4 => forward_fixed(source, planes, |element, byte| (u32::from_le_bytes(element) >> (8 * byte)) as u8),
+        8 => forward_fixed(source, planes, |element, byte| (u64::from_le_bytes(element) >> (8 * byte)) as u8),
         _ => forward_any(element, source, planes),
     }
 }
@@ -34,15 +34,17 @@ pub fn backward(element: usize, planes: &[u8], target: &mut [u8]) {
     }
 }
 
-fn forward_fixed<const N: usize>(source: &[u8], planes: &mut [u8]) {
+/// `byte` takes one byte of an element by shifting the whole element: the compiler makes vectors of that, and does not
+/// of indexing.
+fn forward_fixed<const N: usize>(source: &[u8], planes: &mut [u8], byte: impl Fn([u8; N], usize) -> u8) {
     let (elements, tail) = source.as_chunks::<N>();
     let count = elements.len();
     planes[count * N..].copy_from_slice(tail);
     for (index, tile) in elements.chunks(TILE).enumerate() {
-        for byte in 0..N {
-            let plane = &mut planes[byte * count + index * TILE..][..tile.len()];
+        for which in 0..N {
+            let plane = &mut planes[which * count + index * TILE..][..tile.len()];
             for (to, from) in plane.iter_mut().zip(tile) {
-                *to = from[byte];
+                *to = byte(*from, which);
             }
         }
     }

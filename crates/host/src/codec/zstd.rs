@@ -12,11 +12,7 @@ impl Level {
     /// The level of whole-chunk frames, as configured.
     pub(super) fn of_chunk(level: i32) -> Result<Level, Error> {
         if !(0..=22).contains(&level) {
-            return Err(refused(
-                "zstd level",
-                level.into(),
-                "use 1 to 22, or 0 for zstd's default (3)",
-            ));
+            return Err(refused("zstd level", level.into(), "use 1 to 22, or 0 for zstd's default (3)"));
         }
         Ok(Level(if level == 0 { 3 } else { level }))
     }
@@ -44,18 +40,14 @@ impl Encoder {
             CParameter::DictIdFlag(false),
         ];
         for parameter in parameters {
-            context
-                .set_parameter(parameter)
-                .expect("a level of 1 to 22 and three flags are always accepted");
+            context.set_parameter(parameter).expect("a level of 1 to 22 and three flags are always accepted");
         }
         Encoder(context)
     }
 
     /// Compresses a chunk into `out`, which has zstd's bound.
     pub(super) fn encode(&mut self, chunk: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        self.0
-            .compress2(out, chunk)
-            .map_err(|code| Error::Zstd(zstd_safe::get_error_name(code)))
+        self.0.compress2(out, chunk).map_err(|code| Error::Zstd(zstd_safe::get_error_name(code)))
     }
 
     /// As `encode`, but `None` when the frame does not fit in `out`.
@@ -110,8 +102,6 @@ impl Decoder {
     /// Decodes the payload of one Blosc stream; the error is zstd's name for it.
     pub(super) fn decode_block(&mut self, encoded: &[u8], out: &mut [u8]) -> Result<usize, &'static str> {
         let context = self.0.get_or_insert_default();
-        context
-            .decompress(out, encoded)
-            .map_err(zstd_safe::get_error_name)
+        context.decompress(out, encoded).map_err(zstd_safe::get_error_name)
     }
 }

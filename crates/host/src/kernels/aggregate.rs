@@ -21,12 +21,7 @@ pub fn aggregate(
         at += (size_of(u32::from_le_bytes(*chunk) as usize) + trailer) as u64;
     }
     index[order.len()] = at.to_le_bytes();
-    let gather = Gather {
-        source,
-        stride,
-        size_of,
-        crc32c,
-    };
+    let gather = Gather { source, stride, size_of, crc32c };
     gather.halves(order, &index[..=order.len()], &mut packed[..at as usize]);
 }
 

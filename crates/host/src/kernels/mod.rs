@@ -5,3 +5,10 @@ mod scatter;
 
 pub use aggregate::aggregate;
 pub use scatter::{Elements, scatter};
+
+/// Sets every element of `to` to `element`; bytes past the last whole one stay.
+pub fn fill(element: &[u8], to: &mut [u8]) {
+    for place in to.chunks_exact_mut(element.len()) {
+        place.copy_from_slice(element);
+    }
+}

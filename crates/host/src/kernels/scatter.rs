@@ -24,21 +24,10 @@ pub enum Elements<'a> {
 /// `pool` is smaller than the epoch's chunks, or the source is shorter than `count` elements.
 pub fn scatter(geometry: &Scatter, first: u64, count: u64, source: Elements<'_>, pool: &mut [u8]) {
     let bytes = geometry.chunks * geometry.chunk_elements * geometry.element as u64;
-    assert!(
-        pool.len() as u64 >= bytes,
-        "the pool has {} of {bytes} bytes",
-        pool.len()
-    );
-    assert!(
-        first + count <= geometry.epoch_elements,
-        "elements past the epoch"
-    );
+    assert!(pool.len() as u64 >= bytes, "the pool has {} of {bytes} bytes", pool.len());
+    assert!(first + count <= geometry.epoch_elements, "elements past the epoch");
     if let Elements::Bytes(b) = source {
-        assert_eq!(
-            b.len() as u64,
-            count * geometry.element as u64,
-            "bytes of the source"
-        );
+        assert_eq!(b.len() as u64, count * geometry.element as u64, "bytes of the source");
     }
     match geometry.element {
         1 => typed::<1>(geometry, first, count, source, pool),
@@ -74,10 +63,7 @@ impl<const N: usize> Pool<N> {
 
 fn typed<const N: usize>(g: &Scatter, first: u64, count: u64, source: Elements<'_>, pool: &mut [u8]) {
     let pool = pool.as_chunks_mut::<N>().0;
-    let pool = Pool {
-        base: pool.as_mut_ptr(),
-        len: pool.len(),
-    };
+    let pool = Pool { base: pool.as_mut_ptr(), len: pool.len() };
     let task = |start: u64| {
         let len = TASK.min(first + count - start);
         let from = (start - first) as usize;
@@ -176,10 +162,7 @@ struct Walk {
 
 impl Walk {
     fn new(dims: &[ScatterDim], row: u64) -> Walk {
-        let mut walk = Walk {
-            base: 0,
-            at: [(0, 0); 32],
-        };
+        let mut walk = Walk { base: 0, at: [(0, 0); 32] };
         let mut rest = row;
         for (d, dim) in dims.iter().enumerate().rev() {
             let i = rest % dim.extent;

@@ -12,9 +12,7 @@ use crate::data::{self, KINDS, Kind};
 const SHUFFLES: [Shuffle; 3] = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
 const INNERS: [BloscInner; 2] = [BloscInner::Lz4, BloscInner::Zstd];
 const ELEMENTS: [usize; 8] = [1, 2, 3, 4, 8, 16, 17, 255];
-const SIZES: [usize; 12] = [
-    1, 7, 31, 127, 128, 129, 1000, 4096, 32_768, 65_537, 200_000, 300_001,
-];
+const SIZES: [usize; 12] = [1, 7, 31, 127, 128, 129, 1000, 4096, 32_768, 65_537, 200_000, 300_001];
 
 /// Encodes twice on one context with another chunk between, and has both decoders read the result.
 fn check_ours(parameters: Blosc, element: usize, chunk: &[u8]) -> Vec<u8> {
@@ -44,11 +42,7 @@ fn check_ours(parameters: Blosc, element: usize, chunk: &[u8]) -> Vec<u8> {
     assert_eq!(raw, size == chunk.len() + 16, "{what}");
     assert!(!raw || frame[16..] == *chunk, "{what}");
 
-    assert_eq!(
-        c_blosc::decode(&frame, chunk.len(), 1).as_deref(),
-        Ok(chunk),
-        "{what}: c-blosc"
-    );
+    assert_eq!(c_blosc::decode(&frame, chunk.len(), 1).as_deref(), Ok(chunk), "{what}: c-blosc");
     assert_eq!(decode(codec, &frame, chunk.len()), chunk, "{what}");
     frame
 }
@@ -61,12 +55,7 @@ fn decode(codec: Codec, frame: &[u8], bytes: usize) -> Vec<u8> {
 
 fn check_theirs(request: &Request, chunk: &[u8]) {
     let frame = c_blosc::encode(request, chunk);
-    let any = Codec::Blosc(Blosc {
-        inner: BloscInner::Lz4,
-        level: 5,
-        shuffle: Shuffle::No,
-        block: None,
-    });
+    let any = Codec::Blosc(Blosc { inner: BloscInner::Lz4, level: 5, shuffle: Shuffle::No, block: None });
     let decoded = decode(any, &frame, chunk.len());
     assert!(decoded == chunk, "{request:?}, {} bytes", chunk.len());
 }
@@ -78,26 +67,8 @@ fn c_blosc_reads_every_frame_that_we_write() {
             for kind in KINDS {
                 let chunk = data::chunk(kind, element, bytes);
                 for (shuffle, inner) in SHUFFLES.into_iter().flat_map(|s| INNERS.map(|i| (s, i))) {
-                    check_ours(
-                        Blosc {
-                            inner,
-                            level: 1,
-                            shuffle,
-                            block: None,
-                        },
-                        element,
-                        &chunk,
-                    );
-                    check_ours(
-                        Blosc {
-                            inner,
-                            level: 1,
-                            shuffle,
-                            block: Some(1500),
-                        },
-                        element,
-                        &chunk,
-                    );
+                    check_ours(Blosc { inner, level: 1, shuffle, block: None }, element, &chunk);
+                    check_ours(Blosc { inner, level: 1, shuffle, block: Some(1500) }, element, &chunk);
                 }
             }
         }
@@ -109,21 +80,8 @@ fn every_level_writes_what_c_blosc_reads() {
     let chunk = data::chunk(Kind::Camera, 2, 150_001);
     for level in 0..=9 {
         for (shuffle, inner) in SHUFFLES.into_iter().flat_map(|s| INNERS.map(|i| (s, i))) {
-            let frame = check_ours(
-                Blosc {
-                    inner,
-                    level,
-                    shuffle,
-                    block: None,
-                },
-                2,
-                &chunk,
-            );
-            assert_eq!(
-                level == 0,
-                frame.len() == chunk.len() + 16,
-                "level {level}, {inner:?}, {shuffle:?}"
-            );
+            let frame = check_ours(Blosc { inner, level, shuffle, block: None }, 2, &chunk);
+            assert_eq!(level == 0, frame.len() == chunk.len() + 16, "level {level}, {inner:?}, {shuffle:?}");
         }
     }
 }
@@ -132,24 +90,11 @@ fn every_level_writes_what_c_blosc_reads() {
 fn readers_with_threads_and_readers_of_single_pixels() {
     let chunk = data::chunk(Kind::Camera, 2, 2_000_006);
     for (shuffle, inner) in SHUFFLES.into_iter().flat_map(|s| INNERS.map(|i| (s, i))) {
-        let frame = check_ours(
-            Blosc {
-                inner,
-                level: 3,
-                shuffle,
-                block: None,
-            },
-            2,
-            &chunk,
-        );
+        let frame = check_ours(Blosc { inner, level: 3, shuffle, block: None }, 2, &chunk);
         assert_eq!(c_blosc::decode(&frame, chunk.len(), 4).as_deref(), Ok(&chunk[..]));
         for (start, count) in [(0, 1), (65_530, 40_000), (1_000_000, 3)] {
             let expected = &chunk[start * 2..][..count * 2];
-            assert_eq!(
-                c_blosc::items(&frame, 2, start, count),
-                expected,
-                "{start}, {count}"
-            );
+            assert_eq!(c_blosc::items(&frame, 2, start, count), expected, "{start}, {count}");
         }
     }
 }
@@ -159,16 +104,7 @@ fn incompressible_chunks_are_stored_raw() {
     for bytes in [1, 16, 127, 128, 129, 5000, 131_072, 1_000_003] {
         let chunk = data::chunk(Kind::Random, 2, bytes);
         for (shuffle, inner) in SHUFFLES.into_iter().flat_map(|s| INNERS.map(|i| (s, i))) {
-            let frame = check_ours(
-                Blosc {
-                    inner,
-                    level: 2,
-                    shuffle,
-                    block: None,
-                },
-                2,
-                &chunk,
-            );
+            let frame = check_ours(Blosc { inner, level: 2, shuffle, block: None }, 2, &chunk);
             assert_eq!(frame.len(), bytes + 16);
         }
     }
@@ -182,16 +118,7 @@ fn blocks_that_do_not_compress_are_stored_filtered() {
         chunk.extend(data::chunk(Kind::Random, 2, noise));
         for (shuffle, inner) in SHUFFLES.into_iter().flat_map(|s| INNERS.map(|i| (s, i))) {
             for block in [None, Some(512), Some(4096)] {
-                check_ours(
-                    Blosc {
-                        inner,
-                        level: 1,
-                        shuffle,
-                        block,
-                    },
-                    2,
-                    &chunk,
-                );
+                check_ours(Blosc { inner, level: 1, shuffle, block }, 2, &chunk);
             }
         }
     }
@@ -202,29 +129,13 @@ fn the_default_block_is_c_bloscs() {
     let chunk = vec![0; 4 << 20];
     for (inner, compressor) in [(BloscInner::Lz4, c"lz4"), (BloscInner::Zstd, c"zstd")] {
         for level in 1..=9 {
-            let parameters = Blosc {
-                inner,
-                level,
-                shuffle: Shuffle::Byte,
-                block: None,
-            };
+            let parameters = Blosc { inner, level, shuffle: Shuffle::Byte, block: None };
             let prepared = Prepared::new(&Codec::Blosc(parameters), chunk.len(), 2).unwrap();
             let (level, split) = (level.into(), Split::Never);
-            let request = Request {
-                compressor,
-                level,
-                shuffle: 1,
-                element: 2,
-                block: 0,
-                split,
-            };
+            let request = Request { compressor, level, shuffle: 1, element: 2, block: 0, split };
             let theirs = c_blosc::encode(&request, &chunk);
             let theirs = u32::from_le_bytes(theirs[8..12].try_into().unwrap());
-            assert_eq!(
-                prepared.block_bytes(),
-                Some(theirs as usize),
-                "{compressor:?} at level {level}"
-            );
+            assert_eq!(prepared.block_bytes(), Some(theirs as usize), "{compressor:?} at level {level}");
         }
     }
 }
@@ -233,12 +144,7 @@ fn the_default_block_is_c_bloscs() {
 #[test]
 fn bit_shuffle_takes_part_for_every_element_size() {
     for element in ELEMENTS {
-        let parameters = Blosc {
-            inner: BloscInner::Lz4,
-            level: 5,
-            shuffle: Shuffle::Bit,
-            block: None,
-        };
+        let parameters = Blosc { inner: BloscInner::Lz4, level: 5, shuffle: Shuffle::Bit, block: None };
         let prepared = Prepared::new(&Codec::Blosc(parameters), 1_000_003, element).unwrap();
         assert_eq!(prepared.block_bytes().unwrap() % (8 * element), 0);
     }
@@ -252,14 +158,7 @@ fn requests(element: usize, bytes: usize) -> Vec<Request> {
             for split in [Split::Usual, Split::Never, Split::Always] {
                 // c-blosc writes streams below its own bounds in this mode, and cannot read them.
                 if split != Split::Always || (element <= 16 && bytes / element >= 128) {
-                    requests.push(Request {
-                        compressor,
-                        level,
-                        shuffle,
-                        element,
-                        block,
-                        split,
-                    });
+                    requests.push(Request { compressor, level, shuffle, element, block, split });
                 }
             }
         }
@@ -285,14 +184,8 @@ fn we_read_every_frame_that_c_blosc_writes() {
 fn split_frames_are_among_those_we_read() {
     let chunk = data::chunk(Kind::Camera, 2, 100_000);
     for compressor in [c"lz4", c"zstd"] {
-        let request = Request {
-            compressor,
-            level: 5,
-            shuffle: 1,
-            element: 2,
-            block: 0,
-            split: Split::Always,
-        };
+        let request =
+            Request { compressor, level: 5, shuffle: 1, element: 2, block: 0, split: Split::Always };
         let frame = c_blosc::encode(&request, &chunk);
         assert_eq!(frame[2] & 0x12, 0, "neither unsplit nor raw");
         check_theirs(&request, &chunk);

@@ -70,11 +70,7 @@ pub(crate) fn decode(frame: &[u8], bytes: usize, threads: c_int) -> Result<Vec<u
     let size = unsafe {
         blosc_src::blosc_decompress_ctx(frame.as_ptr().cast(), chunk.as_mut_ptr().cast(), bytes, threads)
     };
-    if size as usize == bytes {
-        Ok(chunk)
-    } else {
-        Err(size)
-    }
+    if size as usize == bytes { Ok(chunk) } else { Err(size) }
 }
 
 /// Decodes elements `start..start + count`, as readers of single pixels do.

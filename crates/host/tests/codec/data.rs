@@ -1,5 +1,9 @@
 //! Chunks of several kinds, the same on every run.
 
+use std::sync::LazyLock;
+
+static CAMERA: LazyLock<Camera> = LazyLock::new(Camera::new);
+
 /// What a chunk looks like.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
@@ -10,13 +14,7 @@ pub(crate) enum Kind {
     Camera,
 }
 
-pub(crate) const KINDS: [Kind; 5] = [
-    Kind::Zeros,
-    Kind::Constant,
-    Kind::Ramp,
-    Kind::Random,
-    Kind::Camera,
-];
+pub(crate) const KINDS: [Kind; 5] = [Kind::Zeros, Kind::Constant, Kind::Ramp, Kind::Random, Kind::Camera];
 
 /// splitmix64: small, seeded, and good enough to be incompressible.
 pub(crate) struct Random(pub(crate) u64);
@@ -43,7 +41,6 @@ impl Random {
 /// `bytes` bytes of little-endian elements; the last may be cut.
 pub(crate) fn chunk(kind: Kind, element: usize, bytes: usize) -> Vec<u8> {
     let mut random = Random(bytes as u64);
-    let camera = Camera::new();
     let mut chunk = Vec::with_capacity(bytes + element);
     for index in 0..bytes.div_ceil(element) {
         let value = match kind {
@@ -51,13 +48,9 @@ pub(crate) fn chunk(kind: Kind, element: usize, bytes: usize) -> Vec<u8> {
             Kind::Constant => 0x0102_0304_0506_0758,
             Kind::Ramp => index as u64,
             Kind::Random => random.next(),
-            Kind::Camera => camera.count(index, &mut random) >> if element == 1 { 4 } else { 0 },
+            Kind::Camera => CAMERA.count(index, &mut random) >> if element == 1 { 4 } else { 0 },
         };
-        let fill = if matches!(kind, Kind::Random) {
-            random.next()
-        } else {
-            0
-        };
+        let fill = if matches!(kind, Kind::Random) { random.next() } else { 0 };
         let wide = [value, fill].map(u64::to_le_bytes);
         chunk.extend((0..element).map(|byte| wide.as_flattened()[byte % 16]));
     }
@@ -67,7 +60,8 @@ pub(crate) fn chunk(kind: Kind, element: usize, bytes: usize) -> Vec<u8> {
 
 /// A 16-bit camera: smooth spots on an offset of 100 counts, shot noise and 2 counts of read noise.
 struct Camera {
-    spots: Vec<(f64, f64, f64)>,
+    /// Mean photons of each pixel of one frame; every frame has its own noise.
+    photons: Vec<f64>,
 }
 
 impl Camera {
@@ -75,28 +69,21 @@ impl Camera {
 
     fn new() -> Camera {
         let mut random = Random(7);
-        let mut at = |end: usize| random.below(end) as f64;
-        Camera {
-            spots: (0..40)
-                .map(|_| (at(Camera::WIDTH), at(Camera::WIDTH), 50.0 + at(800)))
-                .collect(),
+        let mut photons = vec![5.0; Camera::WIDTH * Camera::WIDTH];
+        for _ in 0..60 {
+            let (centre, peak) = (random.below(photons.len()), 50.0 + random.below(800) as f64);
+            for (y, x) in (-30..=30).flat_map(|y| (-30..=30).map(move |x| (y, x))) {
+                let at = centre.wrapping_add_signed(y * Camera::WIDTH as isize + x);
+                if let Some(photons) = photons.get_mut(at) {
+                    *photons += peak * (-((y * y + x * x) as f64) / 150.0).exp();
+                }
+            }
         }
+        Camera { photons }
     }
 
     fn count(&self, index: usize, random: &mut Random) -> u64 {
-        let (y, x) = (
-            (index / Camera::WIDTH % Camera::WIDTH) as f64,
-            (index % Camera::WIDTH) as f64,
-        );
-        let photons = self.spots.iter().map(|(spot_y, spot_x, peak)| {
-            let square = (y - spot_y).powi(2) + (x - spot_x).powi(2);
-            if square > 1000.0 {
-                0.0
-            } else {
-                peak * (-square / 150.0).exp()
-            }
-        });
-        let photons = 5.0 + photons.sum::<f64>();
+        let photons = self.photons[index % self.photons.len()];
         let noisy = 100.0 + photons + photons.sqrt() * random.normal() + 2.0 * random.normal();
         noisy.clamp(0.0, 65535.0) as u64
     }

@@ -8,11 +8,7 @@ use crate::data::{self, Kind};
 fn defined_shuffle(element: usize, source: &[u8]) -> Vec<u8> {
     let count = source.len() / element;
     let place = |at: usize| {
-        if at < count * element {
-            at % count * element + at / count
-        } else {
-            at
-        }
+        if at < count * element { at % count * element + at / count } else { at }
     };
     (0..source.len()).map(|at| source[place(at)]).collect()
 }
@@ -20,7 +16,7 @@ fn defined_shuffle(element: usize, source: &[u8]) -> Vec<u8> {
 fn defined_bitshuffle(element: usize, source: &[u8]) -> Vec<u8> {
     let count = source.len() / element;
     let mut rows = source.to_vec();
-    if count % 8 != 0 {
+    if !count.is_multiple_of(8) {
         return rows;
     }
     rows[..count * element].fill(0);
@@ -36,17 +32,11 @@ fn check(element: usize, bytes: usize) {
     let source = data::chunk(Kind::Random, 8, bytes);
     let (mut filtered, mut back) = (vec![0; bytes], vec![0; bytes]);
     shuffle::forward(element, &source, &mut filtered);
-    assert!(
-        filtered == defined_shuffle(element, &source),
-        "shuffle, {element}, {bytes}"
-    );
+    assert!(filtered == defined_shuffle(element, &source), "shuffle, {element}, {bytes}");
     shuffle::backward(element, &filtered, &mut back);
     assert!(back == source, "shuffle back, {element}, {bytes}");
     bitshuffle::forward(element, &source, &mut filtered);
-    assert!(
-        filtered == defined_bitshuffle(element, &source),
-        "bit shuffle, {element}, {bytes}"
-    );
+    assert!(filtered == defined_bitshuffle(element, &source), "bit shuffle, {element}, {bytes}");
     bitshuffle::backward(element, &filtered, &mut back);
     assert!(back == source, "bit shuffle back, {element}, {bytes}");
 }

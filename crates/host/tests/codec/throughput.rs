@@ -31,7 +31,7 @@ fn report(name: &str, codec: Codec, chunk: &[u8]) {
     let mut out = vec![0; prepared.worst_case()];
     let mut size = 0;
     let encoded = rate(5, || {
-        size = prepared.encode(&mut context, chunk, &mut out).unwrap()
+        size = prepared.encode(&mut context, chunk, &mut out).unwrap();
     });
     let (mut decoder, mut back) = (Decoder::new(), vec![0; BYTES]);
     let decoded = rate(5, || decoder.decode(&codec, &out[..size], &mut back).unwrap());
@@ -55,13 +55,8 @@ fn throughput_of_filters() {
                     .for_each(|(from, to)| filter(element, from, to));
             })
         };
-        let rates = [
-            shuffle::forward,
-            shuffle::backward,
-            bitshuffle::forward,
-            bitshuffle::backward,
-        ]
-        .map(&mut each);
+        let rates =
+            [shuffle::forward, shuffle::backward, bitshuffle::forward, bitshuffle::backward].map(&mut each);
         println!(
             "element {element:2}: shuffle {:6.0} back {:6.0}, bit shuffle {:6.0} back {:6.0} MB/s",
             rates[0], rates[1], rates[2], rates[3]
@@ -77,18 +72,10 @@ fn throughput_of_codecs() {
     for level in [1, 3, 5, 9] {
         report(&format!("zstd {level}"), Codec::Zstd { level }, &chunk);
     }
-    for (inner, levels) in [
-        (BloscInner::Lz4, vec![1, 5, 9]),
-        (BloscInner::Zstd, vec![1, 3, 5]),
-    ] {
+    for (inner, levels) in [(BloscInner::Lz4, vec![1, 5, 9]), (BloscInner::Zstd, vec![1, 3, 5])] {
         for shuffle in [Shuffle::No, Shuffle::Byte, Shuffle::Bit] {
             for &level in &levels {
-                let codec = Codec::Blosc(Blosc {
-                    inner,
-                    level,
-                    shuffle,
-                    block: None,
-                });
+                let codec = Codec::Blosc(Blosc { inner, level, shuffle, block: None });
                 report(&format!("blosc {inner:?} {level} {shuffle:?}"), codec, &chunk);
             }
         }
@@ -102,17 +89,8 @@ fn throughput_of_block_sizes() {
     for (inner, level) in [(BloscInner::Lz4, 5), (BloscInner::Zstd, 1), (BloscInner::Zstd, 3)] {
         for shuffle in [Shuffle::Byte, Shuffle::Bit] {
             for kib in [16, 32, 64, 128, 256, 512, 1024, 4096] {
-                let codec = Codec::Blosc(Blosc {
-                    inner,
-                    level,
-                    shuffle,
-                    block: Some(kib << 10),
-                });
-                report(
-                    &format!("blosc {inner:?} {level} {shuffle:?}, {kib} KiB blocks"),
-                    codec,
-                    &chunk,
-                );
+                let codec = Codec::Blosc(Blosc { inner, level, shuffle, block: Some(kib << 10) });
+                report(&format!("blosc {inner:?} {level} {shuffle:?}, {kib} KiB blocks"), codec, &chunk);
             }
         }
     }
@@ -130,35 +108,14 @@ fn throughput_of_lz4_and_c_lz4() {
         bitshuffle::forward(2, &camera[at.clone()], &mut bits[at]);
     }
     let ramp = data::chunk(Kind::Ramp, 2, BYTES);
-    for (name, chunk) in [
-        ("camera", camera),
-        ("bytes", bytes),
-        ("bits", bits),
-        ("ramp", ramp),
-    ] {
+    for (name, chunk) in [("camera", camera), ("bytes", bytes), ("bits", bits), ("ramp", ramp)] {
         for level in [1, 5, 9] {
             let block = 128 << 10;
-            let blosc = Blosc {
-                inner: BloscInner::Lz4,
-                level,
-                shuffle: Shuffle::No,
-                block: Some(block),
-            };
-            report(
-                &format!("{name}: lz4_flex (level {level})"),
-                Codec::Blosc(blosc),
-                &chunk,
-            );
+            let blosc = Blosc { inner: BloscInner::Lz4, level, shuffle: Shuffle::No, block: Some(block) };
+            report(&format!("{name}: lz4_flex (level {level})"), Codec::Blosc(blosc), &chunk);
             let (level, block) = (level.into(), block as usize);
             let split = Split::Never;
-            let request = Request {
-                compressor: c"lz4",
-                level,
-                shuffle: 0,
-                element: 2,
-                block,
-                split,
-            };
+            let request = Request { compressor: c"lz4", level, shuffle: 0, element: 2, block, split };
             let mut frame = Vec::new();
             let encoded = rate(5, || frame = c_blosc::encode(&request, &chunk));
             let decoded = rate(5, || drop(c_blosc::decode(&frame, BYTES, 1).unwrap()));

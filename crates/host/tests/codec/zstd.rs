@@ -46,11 +46,7 @@ fn check_header(frame: &[u8], bytes: usize) {
         _ => u64::from_le_bytes(frame[field..field + 8].try_into().unwrap()) as usize,
     };
     assert_eq!(size, bytes);
-    assert_eq!(
-        zstd_safe::find_frame_compressed_size(frame),
-        Ok(frame.len()),
-        "more than one frame"
-    );
+    assert_eq!(zstd_safe::find_frame_compressed_size(frame), Ok(frame.len()), "more than one frame");
 }
 
 #[test]
@@ -69,25 +65,17 @@ fn one_frame_with_its_size_at_every_level() {
 fn level_zero_is_three() {
     let chunk = data::chunk(Kind::Camera, 2, 300_000);
     assert_eq!(encode(0, &chunk), encode(3, &chunk));
-    assert!(
-        encode(19, &chunk).len() < encode(1, &chunk).len(),
-        "the level does nothing"
-    );
+    assert!(encode(19, &chunk).len() < encode(1, &chunk).len(), "the level does nothing");
 }
 
 #[test]
 fn the_worst_case_is_zstds_own_bound() {
     for bytes in [0, 1, 1000, 131_071, 131_072, 131_073, 5_000_000, 3 << 30] {
-        assert_eq!(
-            CODEC.worst_case(bytes),
-            zstd_safe::compress_bound(bytes as usize) as u64
-        );
+        assert_eq!(CODEC.worst_case(bytes), zstd_safe::compress_bound(bytes as usize) as u64);
     }
     for bytes in [1, 1000, 131_071, 131_072, 1_000_003] {
         let chunk = data::chunk(Kind::Random, 2, bytes);
-        [1, 3, 12]
-            .into_iter()
-            .for_each(|level| assert!(encode(level, &chunk).len() >= bytes));
+        [1, 3, 12].into_iter().for_each(|level| assert!(encode(level, &chunk).len() >= bytes));
     }
 }
 
@@ -106,10 +94,7 @@ fn tensorstore_refuses_more_than_one_frame_and_so_do_we() {
         ("nothing", Vec::new()),
     ];
     for (what, encoded) in cases {
-        assert!(
-            matches!(decode(&encoded, 5000), Err(Error::Damaged { .. })),
-            "{what}"
-        );
+        assert!(matches!(decode(&encoded, 5000), Err(Error::Damaged { .. })), "{what}");
     }
     assert!(decode(&frame, 4999).is_err());
     assert!(decode(&frame, 5001).is_err());
@@ -132,12 +117,7 @@ fn foreign_frames() {
     *wrong.last_mut().unwrap() ^= 1;
     assert!(decode(&wrong, 5000).is_err(), "and believed");
     let sizeless = compress(zstd_safe::CParameter::ContentSizeFlag(false));
-    assert!(
-        decode(&sizeless, 5000)
-            .unwrap_err()
-            .to_string()
-            .contains("content size")
-    );
+    assert!(decode(&sizeless, 5000).unwrap_err().to_string().contains("content size"));
 }
 
 proptest! {

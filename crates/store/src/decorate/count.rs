@@ -33,10 +33,7 @@ struct Counted {
 impl Counting {
     /// `inner`, with all counts at 0.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self {
-            inner,
-            counts: Counts::default(),
-        }
+        Self { inner, counts: Counts::default() }
     }
 
     /// A handle on the counts, which keep changing.
@@ -81,8 +78,7 @@ impl Store for Counting {
 
     fn get_range(&self, key: &str, range: Range<u64>) -> Result<Vec<u8>, Error> {
         let found = self.inner.get_range(key, range);
-        self.counts
-            .add(Operation::Get, found.as_ref().map_or(0, Vec::len) as u64);
+        self.counts.add(Operation::Get, found.as_ref().map_or(0, Vec::len) as u64);
         found
     }
 
@@ -99,10 +95,7 @@ impl Store for Counting {
     fn create(&self, key: &str) -> Result<Box<dyn Object>, Error> {
         self.counts.add(Operation::Create, 0);
         let inner = self.inner.create(key)?;
-        Ok(Box::new(Counted {
-            inner,
-            counts: self.counts.clone(),
-        }))
+        Ok(Box::new(Counted { inner, counts: self.counts.clone() }))
     }
 
     fn alignment(&self) -> u64 {
@@ -135,10 +128,7 @@ mod tests {
 
     #[test]
     fn keeps_the_contract() {
-        contract::check(
-            &|| Arc::new(Counting::new(Arc::new(Memory::new()))),
-            Readable::Yes,
-        );
+        contract::check(&|| Arc::new(Counting::new(Arc::new(Memory::new()))), Readable::Yes);
     }
 
     #[test]

@@ -40,13 +40,7 @@ struct Lent {
 impl Failing {
     /// `inner`, with a failure at the operation of that number, counted from 1; 0 for none.
     pub fn new(inner: Arc<dyn Store>, fails_at: u64) -> Self {
-        Self {
-            inner,
-            script: Arc::new(Script {
-                fails_at,
-                operations: AtomicU64::new(0),
-            }),
-        }
+        Self { inner, script: Arc::new(Script { fails_at, operations: AtomicU64::new(0) }) }
     }
 
     /// Puts, creates, appends and finalizes so far. A test runs once without a failure to learn how many
@@ -77,12 +71,7 @@ impl Store for Failing {
         self.script.next(Operation::Create, key)?;
         let inner = self.inner.create(key)?;
         let (key, script) = (key.to_owned(), Arc::clone(&self.script));
-        Ok(Box::new(Fragile {
-            inner,
-            key,
-            script,
-            tally: Arc::new(Tally::new()),
-        }))
+        Ok(Box::new(Fragile { inner, key, script, tally: Arc::new(Tally::new()) }))
     }
 
     pass_reads_on!();
@@ -99,13 +88,7 @@ impl Object for Fragile {
             return Ok(());
         }
         self.tally.sent();
-        self.inner.append(
-            offset,
-            Box::new(Lent {
-                part,
-                tally: Arc::clone(&self.tally),
-            }),
-        )
+        self.inner.append(offset, Box::new(Lent { part, tally: Arc::clone(&self.tally) }))
     }
 
     fn finalize(self: Box<Self>, length: u64, done: Done) {
@@ -113,10 +96,7 @@ impl Object for Fragile {
         if let Err(error) = self.tally.check().and(turn) {
             self.tally.fail(error);
             drop(self.inner);
-            self.tally
-                .end(done)
-                .into_iter()
-                .for_each(|done| tell(&self.tally, done));
+            self.tally.end(done).into_iter().for_each(|done| tell(&self.tally, done));
             return;
         }
         self.inner.finalize(length, done);
@@ -148,10 +128,7 @@ mod tests {
 
     #[test]
     fn keeps_the_contract_when_nothing_fails() {
-        contract::check(
-            &|| Arc::new(Failing::new(Arc::new(Memory::new()), 0)),
-            Readable::Yes,
-        );
+        contract::check(&|| Arc::new(Failing::new(Arc::new(Memory::new()), 0)), Readable::Yes);
     }
 
     /// One put and one object of two parts, as far as it gets; the messages of what failed.

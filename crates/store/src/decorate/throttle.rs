@@ -30,15 +30,8 @@ struct Pace {
 impl Throttled {
     /// `inner`, at so many bytes per second.
     pub fn new(inner: Arc<dyn Store>, bytes_per_second: NonZeroU64) -> Self {
-        let pace = Pace {
-            bytes_per_second,
-            through: Mutex::new(None),
-            time: Condvar::new(),
-        };
-        Self {
-            inner,
-            pace: Arc::new(pace),
-        }
+        let pace = Pace { bytes_per_second, through: Mutex::new(None), time: Condvar::new() };
+        Self { inner, pace: Arc::new(pace) }
     }
 }
 
@@ -50,10 +43,7 @@ impl Store for Throttled {
 
     fn create(&self, key: &str) -> Result<Box<dyn Object>, Error> {
         let inner = self.inner.create(key)?;
-        Ok(Box::new(Held {
-            inner,
-            pace: Arc::clone(&self.pace),
-        }))
+        Ok(Box::new(Held { inner, pace: Arc::clone(&self.pace) }))
     }
 
     pass_reads_on!();
@@ -78,10 +68,7 @@ impl Pace {
         *through = Some(due);
         // Woken without cause it looks at the clock again.
         while let Some(left) = due.checked_duration_since(now()).filter(|left| !left.is_zero()) {
-            (through, _) = self
-                .time
-                .wait_timeout(through, left)
-                .unwrap_or_else(PoisonError::into_inner);
+            (through, _) = self.time.wait_timeout(through, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -97,10 +84,7 @@ fn due(through: Option<Instant>, now: Instant, cost: Duration) -> Instant {
     through.map_or(now, |through| through.max(now)) + cost
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a slow disk is slow by the wall clock, not by the seam's"
-)]
+#[expect(clippy::disallowed_methods, reason = "a slow disk is slow by the wall clock, not by the seam's")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -117,10 +101,7 @@ mod tests {
 
     #[test]
     fn keeps_the_contract() {
-        contract::check(
-            &|| Arc::new(Throttled::new(Arc::new(Memory::new()), rate(1 << 40))),
-            Readable::Yes,
-        );
+        contract::check(&|| Arc::new(Throttled::new(Arc::new(Memory::new()), rate(1 << 40))), Readable::Yes);
     }
 
     #[test]
@@ -137,9 +118,7 @@ mod tests {
         let start = now();
         let mut object = store.create("a").expect("create");
         for step in 0..5 {
-            object
-                .append(step * 10_000, contract::part(vec![0; 10_000]))
-                .expect("append");
+            object.append(step * 10_000, contract::part(vec![0; 10_000])).expect("append");
         }
         assert!(now() - start >= Duration::from_millis(50));
     }

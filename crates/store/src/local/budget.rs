@@ -30,11 +30,7 @@ pub(super) struct Reservation {
 
 impl Budget {
     pub(super) fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        }
+        Self { limit, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Takes `bytes`, and blocks until they fit. More than the limit fit when nothing else is in flight.
@@ -51,10 +47,7 @@ impl Budget {
         drop(state);
         // There may be room left for the next in the row.
         self.changed.notify_all();
-        Reservation {
-            budget: Arc::clone(self),
-            bytes,
-        }
+        Reservation { budget: Arc::clone(self), bytes }
     }
 
     fn fits(&self, state: &State, bytes: u64) -> bool {
@@ -73,6 +66,7 @@ impl Drop for Reservation {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+    use std::time::Duration;
 
     #[test]
     fn blocks_until_there_is_room() {
@@ -99,6 +93,32 @@ mod tests {
         assert!(!budget.fits(&lock(&budget.state), 1));
         drop(whole);
         assert_eq!(lock(&budget.state).in_flight, 0);
+    }
+
+    #[test]
+    fn a_large_part_is_not_overtaken() {
+        let budget = Arc::new(Budget::new(10));
+        let held = budget.reserve(5);
+        let (entered, enters) = channel();
+        std::thread::scope(|threads| {
+            let enter = |bytes, asked| {
+                let (entered, budget) = (entered.clone(), &budget);
+                threads.spawn(move || {
+                    let reservation = budget.reserve(bytes);
+                    entered.send(bytes).expect("send");
+                    drop(reservation);
+                });
+                while lock(&budget.state).next < asked {
+                    std::thread::yield_now();
+                }
+            };
+            enter(10, 2);
+            enter(1, 3);
+            // However long it takes: only a small part that overtakes could ever arrive here.
+            assert!(enters.recv_timeout(Duration::from_millis(50)).is_err());
+            drop(held);
+            assert_eq!((enters.recv(), enters.recv()), (Ok(10), Ok(1)));
+        });
     }
 
     #[test]

@@ -32,10 +32,7 @@ pub(super) fn sync(folder: &Path) -> io::Result<()> {
 
 impl Folders {
     pub(super) fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-            marks: Mutex::default(),
-        }
+        Self { root: root.to_owned(), marks: Mutex::default() }
     }
 
     /// Makes `folder` and what is missing above it, below the root.
@@ -88,10 +85,7 @@ impl Folders {
     fn write_out(&self, folder: &Path) -> Result<(), (PathBuf, io::Error)> {
         let before = lock(&self.marks).of.get(folder).copied();
         sync(folder).map_err(|error| (folder.to_owned(), error))?;
-        let mut marks = lock(&self.marks);
-        if marks.of.get(folder).copied() == before {
-            marks.of.remove(folder);
-        }
+        lock(&self.marks).clear(folder, before);
         Ok(())
     }
 }
@@ -100,6 +94,13 @@ impl Marks {
     fn set(&mut self, folder: &Path) {
         self.next += 1;
         self.of.insert(folder.to_owned(), self.next);
+    }
+
+    /// Takes the mark away, unless it is another than `before`.
+    fn clear(&mut self, folder: &Path, before: Option<u64>) {
+        if self.of.get(folder).copied() == before {
+            self.of.remove(folder);
+        }
     }
 }
 
@@ -125,6 +126,18 @@ mod tests {
         assert_eq!(marked(&folders), [at("c")]);
         folders.settle_all().expect("settle all");
         assert!(marked(&folders).is_empty());
+    }
+
+    #[test]
+    fn a_folder_made_during_a_write_keeps_its_mark() {
+        let (mut marks, folder) = (Marks::default(), Path::new("a"));
+        marks.set(folder);
+        let before = marks.of.get(folder).copied();
+        marks.set(folder);
+        marks.clear(folder, before);
+        assert!(marks.of.contains_key(folder));
+        marks.clear(folder, Some(2));
+        assert!(marks.of.is_empty());
     }
 
     #[test]

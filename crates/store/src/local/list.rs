@@ -51,17 +51,9 @@ fn visit(
 fn entry(folder: &str, name: &str, item: &DirEntry) -> Result<Option<Entry>, Failure> {
     let metadata = present(item.metadata()).map_err(|error| (item.path(), error))?;
     let (name, unfinished) = names::meaning(name);
-    Ok(metadata.map(|metadata| Entry {
-        key: join(folder, name),
-        unfinished,
-        size: metadata.len(),
-    }))
+    Ok(metadata.map(|metadata| Entry { key: join(folder, name), unfinished, size: metadata.len() }))
 }
 
 fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{folder}/{name}")
-    }
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

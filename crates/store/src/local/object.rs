@@ -77,44 +77,23 @@ pub(super) fn run(job: Job) {
 impl Growing {
     pub(super) fn new(shared: Shared, budget: Arc<Budget>, queue: Arc<Queue<Job>>) -> Self {
         let cursor = Cursor::new(&shared.target.key, shared.target.alignment);
-        Self {
-            shared: Arc::new(shared),
-            cursor,
-            budget,
-            queue,
-        }
+        Self { shared: Arc::new(shared), cursor, budget, queue }
     }
 
     fn closed(&self, operation: Operation) -> Error {
-        Error::of_path(
-            operation,
-            &self.shared.target.key,
-            None,
-            &self.shared.target.partial,
-            Refusal::Closed,
-        )
+        Error::of_path(operation, &self.shared.target.key, None, &self.shared.target.partial, Refusal::Closed)
     }
 }
 
 impl Object for Growing {
     fn append(&mut self, offset: u64, part: Part) -> Result<(), Error> {
         let length = part.bytes().len() as u64;
-        if let Err(error) = self
-            .shared
-            .tally
-            .check()
-            .and_then(|()| self.cursor.check(offset, length))
-        {
+        if let Err(error) = self.shared.tally.check().and_then(|()| self.cursor.check(offset, length)) {
             return refuse(part, error);
         }
         let reservation = self.budget.reserve(length);
         self.shared.tally.sent();
-        let job = Write {
-            object: Arc::clone(&self.shared),
-            offset,
-            part,
-            reservation,
-        };
+        let job = Write { object: Arc::clone(&self.shared), offset, part, reservation };
         if let Err(Job::Write(write)) = self.queue.push(Job::Write(job)) {
             // Nobody can wait for an end yet: the owner is still appending.
             drop(self.shared.tally.back());
@@ -126,10 +105,7 @@ impl Object for Growing {
 
     fn finalize(self: Box<Self>, length: u64, done: Done) {
         let is_shorter = length < self.cursor.appended();
-        let cut = self
-            .cursor
-            .check_end(length)
-            .map(|()| is_shorter.then_some(length));
+        let cut = self.cursor.check_end(length).map(|()| is_shorter.then_some(length));
         let end = End { cut, done };
         let Some(end) = self.shared.tally.end(end) else {
             return;
@@ -153,12 +129,7 @@ impl Drop for Growing {
 
 impl Write {
     fn run(self) {
-        let Write {
-            object,
-            offset,
-            part,
-            reservation,
-        } = self;
+        let Write { object, offset, part, reservation } = self;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let result = object.write(offset, part.bytes());
             // Room for others first: who takes the part back may bring the next one.
@@ -166,9 +137,7 @@ impl Write {
             part.returned(result);
         }));
         if outcome.is_err() {
-            object
-                .tally
-                .fail(object.error(Operation::Append, Some(offset), Refusal::Panicked));
+            object.tally.fail(object.error(Operation::Append, Some(offset), Refusal::Panicked));
         }
         if let Some(end) = object.tally.back() {
             object.end(end);
@@ -178,13 +147,7 @@ impl Write {
 
 impl Shared {
     pub(super) fn new(target: Target, file: Box<dyn WriteAt>, claim: Claim, folders: Arc<Folders>) -> Self {
-        Self {
-            target,
-            file,
-            folders,
-            tally: Tally::new(),
-            claim: Mutex::new(Some(claim)),
-        }
+        Self { target, file, folders, tally: Tally::new(), claim: Mutex::new(Some(claim)) }
     }
 
     /// Writes a part's bytes. After the first error the others are not written any more.

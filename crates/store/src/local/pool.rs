@@ -31,10 +31,7 @@ struct State<J> {
 impl<J: Send + 'static> Pool<J> {
     /// Starts so many threads, which `run` the jobs.
     pub(super) fn start(threads: usize, run: fn(J)) -> io::Result<Self> {
-        let mut pool = Self {
-            queue: Arc::new(Queue::new()),
-            threads: Vec::with_capacity(threads),
-        };
+        let mut pool = Self { queue: Arc::new(Queue::new()), threads: Vec::with_capacity(threads) };
         for number in 0..threads {
             let queue = Arc::clone(&pool.queue);
             let named = thread::Builder::new().name(format!("forebay-io-{number}"));
@@ -56,11 +53,7 @@ impl<J> Drop for Pool<J> {
         self.queue.changed.notify_all();
         let this = thread::current().id();
         // The last owner may let go of the store on one of its own threads, which cannot wait for itself.
-        for thread in self
-            .threads
-            .drain(..)
-            .filter(|thread| thread.thread().id() != this)
-        {
+        for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != this) {
             // It caught the panics of its jobs, so it has nothing to tell.
             thread.join().unwrap_or_default();
         }
@@ -69,13 +62,7 @@ impl<J> Drop for Pool<J> {
 
 impl<J> Queue<J> {
     fn new() -> Self {
-        Self {
-            state: Mutex::new(State {
-                jobs: VecDeque::new(),
-                closed: false,
-            }),
-            changed: Condvar::new(),
-        }
+        Self { state: Mutex::new(State { jobs: VecDeque::new(), closed: false }), changed: Condvar::new() }
     }
 
     /// Queues `job`; a closed pool gives it back.
@@ -103,10 +90,8 @@ impl<J> Queue<J> {
     /// The next job; `None` when there is none left and the pool is closed.
     fn next(&self) -> Option<J> {
         let idle = |state: &mut State<J>| state.jobs.is_empty() && !state.closed;
-        let mut state = self
-            .changed
-            .wait_while(lock(&self.state), idle)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state =
+            self.changed.wait_while(lock(&self.state), idle).unwrap_or_else(PoisonError::into_inner);
         state.jobs.pop_front()
     }
 }
@@ -136,11 +121,7 @@ mod tests {
             assert!(queue.push(sending(number, &sender)).is_ok());
         }
         drop(pool);
-        assert_eq!(
-            results.try_iter().sum::<u32>(),
-            4950,
-            "all ran before the drop came back"
-        );
+        assert_eq!(results.try_iter().sum::<u32>(), 4950, "all ran before the drop came back");
         assert!(queue.push(sending(0, &sender)).is_err());
     }
 
@@ -148,11 +129,7 @@ mod tests {
     fn survives_a_job_that_panics() {
         let pool = pool(1);
         let (sender, results) = channel();
-        assert!(
-            pool.queue()
-                .push(Box::new(|| panic!("on purpose, in a test")))
-                .is_ok()
-        );
+        assert!(pool.queue().push(Box::new(|| panic!("on purpose, in a test"))).is_ok());
         assert!(pool.queue().push(sending(7, &sender)).is_ok());
         assert_eq!(results.recv(), Ok(7));
     }

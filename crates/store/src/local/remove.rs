@@ -52,20 +52,13 @@ fn remove(folder: &Path, marker: &str) -> Result<(), (PathBuf, io::Error)> {
     }
     fs::remove_file(folder.join(marker)).map_err(|error| (folder.join(marker), error))?;
     fs::remove_dir(folder).map_err(here)?;
-    let above = folder
-        .parent()
-        .filter(|above| !above.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     folders::sync(above).map_err(|error| (above.to_owned(), error))
 }
 
 fn remove_item(item: &fs::DirEntry) -> io::Result<()> {
     // The entry's own type, not what a link points to; below it, the standard library takes the same care.
-    if item.file_type()?.is_dir() {
-        fs::remove_dir_all(item.path())
-    } else {
-        fs::remove_file(item.path())
-    }
+    if item.file_type()?.is_dir() { fs::remove_dir_all(item.path()) } else { fs::remove_file(item.path()) }
 }
 
 fn failed(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -94,10 +87,7 @@ mod tests {
     fn check_refused(path: &Path, expected: &str) {
         let error = remove_store(path, MARKER).expect_err("remove").to_string();
         assert!(error.contains(expected), "{error}");
-        assert!(
-            error.contains(&path.components().collect::<PathBuf>().display().to_string()),
-            "{error}"
-        );
+        assert!(error.contains(&path.components().collect::<PathBuf>().display().to_string()), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::write::WriteAt;
 use super::write::tests::{Scripted, full};
 use super::*;
 use crate::contract::{self, Readable, ending, finalize, part, tracked, wait};
-use crate::{Counting, Failing, Part, Payload};
+use crate::{Counting, Failing, Payload};
 
 fn disk(options: Options) -> (tempfile::TempDir, LocalDisk) {
     let root = tempfile::tempdir().expect("temporary folder");
@@ -20,12 +20,7 @@ fn object_on(disk: &LocalDisk, key: &str, file: impl WriteAt + 'static) -> Box<d
     let path = disk.root.join(key);
     let partial = names::partial(&path);
     let claim = disk.claims.claim(key).expect("claim");
-    let target = object::Target {
-        key: key.to_owned(),
-        path,
-        partial,
-        alignment: 0,
-    };
+    let target = object::Target { key: key.to_owned(), path, partial, alignment: 0 };
     let shared = object::Shared::new(target, Box::new(file), claim, Arc::clone(&disk.folders));
     Box::new(Growing::new(shared, Arc::clone(&disk.budget), disk.pool.queue()))
 }
@@ -48,13 +43,7 @@ fn keeps_the_contract() {
 
 #[test]
 fn keeps_the_contract_with_one_part_in_flight() {
-    check_contract(
-        Options {
-            threads: 1,
-            in_flight: 1,
-        },
-        |disk| Arc::new(disk),
-    );
+    check_contract(Options { threads: 1, in_flight: 1 }, |disk| Arc::new(disk));
 }
 
 #[test]
@@ -77,18 +66,13 @@ fn an_injected_failure_ends_after_the_parts_on_the_disk_are_back() {
     let results = (0..21).map(append).collect::<Vec<_>>();
     let error = finalize(object, 21).expect_err("finalize");
     assert_eq!(error.operation(), Operation::Append);
-    let failed = results
-        .iter()
-        .filter(|result| result.try_recv().expect("back before the end").is_err());
+    let failed = results.iter().filter(|result| result.try_recv().expect("back before the end").is_err());
     assert_eq!(failed.count(), 1);
 }
 
 #[test]
 fn the_first_error_is_kept_with_path_and_offset() {
-    let (_root, disk) = disk(Options {
-        threads: 1,
-        ..Options::default()
-    });
+    let (_root, disk) = disk(Options { threads: 1, ..Options::default() });
     let mut object = object_on(&disk, "c/0", Scripted::new([Ok(4), Ok(3), Err(full())]));
     let (first, first_back) = tracked(vec![0; 4]);
     let (second, second_back) = tracked(vec![0; 4]);
@@ -105,14 +89,7 @@ fn the_first_error_is_kept_with_path_and_offset() {
     assert_eq!(error.to_string(), expected);
     let (third, third_back) = tracked(vec![0; 4]);
     assert_eq!(object.append(8, third).expect_err("append").to_string(), expected);
-    assert_eq!(
-        third_back
-            .try_recv()
-            .expect("at once")
-            .expect_err("part")
-            .to_string(),
-        expected
-    );
+    assert_eq!(third_back.try_recv().expect("at once").expect_err("part").to_string(), expected);
     assert_eq!(finalize(object, 8).expect_err("finalize").to_string(), expected);
     assert!(disk.get("c/0").expect("get").is_none());
     drop(disk.claims.claim("c/0").expect("the key is free again"));
@@ -123,10 +100,7 @@ fn a_failed_sync_keeps_the_object_invisible() {
     let (_root, disk) = disk(Options::default());
     let object = object_on(&disk, "a", Scripted::failing_to_sync());
     let error = finalize(object, 0).expect_err("finalize");
-    assert_eq!(
-        (error.operation(), error.io_kind()),
-        (Operation::Finalize, Some(ErrorKind::StorageFull))
-    );
+    assert_eq!((error.operation(), error.io_kind()), (Operation::Finalize, Some(ErrorKind::StorageFull)));
     assert!(disk.get("a").expect("get").is_none());
 }
 
@@ -137,10 +111,7 @@ fn a_link_in_the_way_is_not_followed() {
     std::fs::write(&precious, "bytes").expect("write");
     symlink(&precious, disk.root.join("a.partial")).expect("link");
     let error = disk.create("a").err().expect("create").to_string();
-    assert!(
-        error.contains("a.partial") && error.contains("symbolic link"),
-        "{error}"
-    );
+    assert!(error.contains("a.partial") && error.contains("symbolic link"), "{error}");
     // A put replaces a link at its key; it does not write through it.
     symlink(&precious, disk.root.join("b")).expect("link");
     disk.put("b", b"new").expect("put");
@@ -172,15 +143,8 @@ fn a_put_uses_again_what_a_crashed_one_left() {
     let scratch = names::scratch(&path);
     std::fs::write(&scratch, "longer than what is put").expect("write");
     disk.write_whole(&scratch, &path, b"put").expect("put");
-    let entry = |unfinished, size| Entry {
-        key: "a".into(),
-        unfinished,
-        size,
-    };
-    assert_eq!(
-        disk.list("").expect("list"),
-        [entry(false, 3), entry(true, 15), entry(true, 15)]
-    );
+    let entry = |unfinished, size| Entry { key: "a".into(), unfinished, size };
+    assert_eq!(disk.list("").expect("list"), [entry(false, 3), entry(true, 15), entry(true, 15)]);
 }
 
 #[test]
@@ -213,10 +177,7 @@ fn a_root_that_went_away_is_not_made_again() {
 
 #[test]
 fn dropping_the_store_finishes_what_is_queued() {
-    let (root, disk) = disk(Options {
-        threads: 1,
-        ..Options::default()
-    });
+    let (root, disk) = disk(Options { threads: 1, ..Options::default() });
     let mut object = disk.create("a").expect("create");
     for step in 0..50 {
         object.append(step * 1000, part(vec![1; 1000])).expect("append");
@@ -225,20 +186,10 @@ fn dropping_the_store_finishes_what_is_queued() {
     object.finalize(50_000, done);
     let mut late = disk.create("late").expect("create");
     drop(disk);
-    end.try_recv()
-        .expect("the end came before the drop returned")
-        .expect("finalize");
-    assert_eq!(
-        std::fs::read(root.path().join("store/a")).expect("read"),
-        vec![1; 50_000]
-    );
+    end.try_recv().expect("the end came before the drop returned").expect("finalize");
+    assert_eq!(std::fs::read(root.path().join("store/a")).expect("read"), vec![1; 50_000]);
     let (late_part, back) = tracked(vec![0; 4]);
-    assert!(
-        late.append(0, late_part)
-            .expect_err("append")
-            .to_string()
-            .contains("closed")
-    );
+    assert!(late.append(0, late_part).expect_err("append").to_string().contains("closed"));
     wait(&back).expect_err("part");
     finalize(late, 0).expect_err("finalize");
 }
@@ -261,21 +212,22 @@ fn a_part_whose_owner_panics_fails_its_object() {
     assert!(error.contains("panicked"), "{error}");
 }
 
+/// A part that does something when it comes back, on the I/O thread.
+struct Relay<F>(F);
+
+impl<F: FnOnce() + Send> Payload for Relay<F> {
+    fn bytes(&self) -> &[u8] {
+        b"x"
+    }
+
+    fn returned(self: Box<Self>, _: Result<(), Error>) {
+        (self.0)();
+    }
+}
+
 #[test]
 fn an_append_may_come_from_a_returned_part_s_thread() {
-    let (_root, disk) = disk(Options {
-        threads: 1,
-        in_flight: 1,
-    });
-    struct Relay(Option<Box<dyn FnOnce() + Send>>);
-    impl Payload for Relay {
-        fn bytes(&self) -> &[u8] {
-            b"x"
-        }
-        fn returned(mut self: Box<Self>, _: Result<(), Error>) {
-            self.0.take().expect("once")();
-        }
-    }
+    let (_root, disk) = disk(Options { threads: 1, in_flight: 1 });
     let mut next = disk.create("b").expect("create");
     let (sender, results) = channel();
     let follow = move || {
@@ -283,17 +235,41 @@ fn an_append_may_come_from_a_returned_part_s_thread() {
         sender.send(next).unwrap_or_default();
     };
     let mut first = disk.create("a").expect("create");
-    let relay: Part = Box::new(Relay(Some(Box::new(follow))));
-    first.append(0, relay).expect("append");
+    first.append(0, Box::new(Relay(follow))).expect("append");
     finalize(results.recv().expect("relayed"), 1).expect("finalize");
+}
+
+#[test]
+fn what_is_queued_behind_the_first_error_is_not_written() {
+    let (_root, disk) = disk(Options { threads: 1, ..Options::default() });
+    let (go, goes) = channel::<()>();
+    let mut blocker = disk.create("blocker").expect("create");
+    let hold = move || goes.recv().expect("go");
+    blocker.append(0, Box::new(Relay(hold))).expect("append");
+    let file = Arc::new(Scripted::new([Err(full())]));
+    let mut object = object_on(&disk, "a", Arc::clone(&file));
+    let (queued, back) = tracked(vec![0; 4]);
+    object.append(0, part(vec![0; 4])).expect("append");
+    object.append(4, queued).expect("append");
+    go.send(()).expect("send");
+    assert_eq!(wait(&back).expect_err("part").offset(), Some(0));
+    assert!(crate::lock::lock(&file.written).is_empty());
+}
+
+#[test]
+fn a_key_is_free_when_its_end_is_told() {
+    let (_root, disk) = disk(Options::default());
+    let disk = Arc::new(disk);
+    let (sender, ends) = channel();
+    let again = Arc::clone(&disk);
+    let done = move |_| sender.send(again.create("a").map(drop)).unwrap_or_default();
+    disk.create("a").expect("create").finalize(0, Box::new(done));
+    wait(&ends).expect("create");
 }
 
 #[test]
 fn no_threads_are_refused() {
     let root = tempfile::tempdir().expect("temporary folder");
-    let options = Options {
-        threads: 0,
-        ..Options::default()
-    };
+    let options = Options { threads: 0, ..Options::default() };
     assert!(LocalDisk::open(root.path(), options).is_err());
 }

@@ -53,30 +53,24 @@ pub(super) mod tests {
     use super::*;
     use crate::lock::lock;
     use std::collections::VecDeque;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     /// Answers writes by a script, then takes everything; keeps what was written where.
     #[derive(Default)]
     pub(in crate::local) struct Scripted {
         answers: Mutex<VecDeque<io::Result<usize>>>,
-        written: Mutex<Vec<(u64, Vec<u8>)>>,
+        pub(in crate::local) written: Mutex<Vec<(u64, Vec<u8>)>>,
         sync_fails: bool,
     }
 
     impl Scripted {
         pub(in crate::local) fn new(answers: impl IntoIterator<Item = io::Result<usize>>) -> Self {
-            Self {
-                answers: Mutex::new(answers.into_iter().collect()),
-                ..Self::default()
-            }
+            Self { answers: Mutex::new(answers.into_iter().collect()), ..Self::default() }
         }
 
         /// One that takes all bytes and cannot make them durable.
         pub(in crate::local) fn failing_to_sync() -> Self {
-            Self {
-                sync_fails: true,
-                ..Self::default()
-            }
+            Self { sync_fails: true, ..Self::default() }
         }
     }
 
@@ -93,6 +87,21 @@ pub(super) mod tests {
 
         fn sync_data(&self) -> io::Result<()> {
             if self.sync_fails { Err(full()) } else { Ok(()) }
+        }
+    }
+
+    /// A test keeps one handle to see what arrived.
+    impl WriteAt for Arc<Scripted> {
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+            (**self).write_at(bytes, offset)
+        }
+
+        fn set_length(&self, length: u64) -> io::Result<()> {
+            (**self).set_length(length)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            (**self).sync_data()
         }
     }
 

@@ -2,8 +2,7 @@
 //!
 //! Why this is bounded: the header's chunk size is the output's, its frame size the input's, and its block size at
 //! most the chunk's, before anything else is used. The table lies inside the input. Every block then writes only
-//! its own part of the output, and all payloads together are no longer than the frame, so no byte is decompressed
-//! twice.
+//! its own part of the output, and all payloads together are no longer than the frame, so the work is bounded too.
 
 use super::super::{Error, bitshuffle, shuffle, zstd};
 use super::header::{HEADER, Header, LZ4, ZSTD, flag, get};
@@ -48,11 +47,7 @@ pub(in super::super) fn decode(
         let Some(mut payload) = start.and_then(|start| encoded.get(start..)) else {
             return Err(damaged(format!("block {index} starts outside the frame")));
         };
-        let target = if filter.is_some() {
-            &mut scratch[..block.len()]
-        } else {
-            &mut *block
-        };
+        let target = if filter.is_some() { &mut scratch[..block.len()] } else { &mut *block };
         let stream = target.len() / streams(&header, target.len())?;
         for target in target.chunks_mut(stream) {
             let Some(size) = get(payload, 0).filter(|&size| size <= payload.len() - 4) else {
@@ -75,10 +70,7 @@ pub(in super::super) fn decode(
 
 fn raw(header: &Header, encoded: &[u8], out: &mut [u8]) -> Result<(), Error> {
     if header.frame != HEADER + header.chunk {
-        return Err(damaged(format!(
-            "a raw frame of {} bytes for {}",
-            header.frame, header.chunk
-        )));
+        return Err(damaged(format!("a raw frame of {} bytes for {}", header.frame, header.chunk)));
     }
     out.copy_from_slice(&encoded[HEADER..]);
     Ok(())
@@ -88,15 +80,9 @@ fn compressor(flags: u8) -> Result<Compressor, Error> {
     match flags >> 5 {
         LZ4 => Ok(Compressor::Lz4),
         ZSTD => Ok(Compressor::Zstd),
-        0 => Err(Error::Unsupported {
-            what: "a Blosc frame compressed with blosclz",
-        }),
-        2 => Err(Error::Unsupported {
-            what: "a Blosc frame compressed with snappy",
-        }),
-        3 => Err(Error::Unsupported {
-            what: "a Blosc frame compressed with zlib",
-        }),
+        0 => Err(Error::Unsupported { what: "a Blosc frame compressed with blosclz" }),
+        2 => Err(Error::Unsupported { what: "a Blosc frame compressed with snappy" }),
+        3 => Err(Error::Unsupported { what: "a Blosc frame compressed with zlib" }),
         code => Err(damaged(format!("compressor {code} does not exist"))),
     }
 }
@@ -121,9 +107,7 @@ fn streams(header: &Header, bytes: usize) -> Result<usize, Error> {
         return Ok(1);
     }
     if !bytes.is_multiple_of(element) {
-        return Err(damaged(format!(
-            "blocks of {bytes} bytes split into {element} streams"
-        )));
+        return Err(damaged(format!("blocks of {bytes} bytes split into {element} streams")));
     }
     Ok(element)
 }

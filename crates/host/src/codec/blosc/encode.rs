@@ -32,10 +32,7 @@ impl Encoder {
             Some(level) => Compressor::Zstd(zstd::Encoder::new(level)),
             None => Compressor::Lz4(Lz4::new(block)),
         };
-        Encoder {
-            filtered: vec![0; filtered],
-            compressor,
-        }
+        Encoder { filtered: vec![0; filtered], compressor }
     }
 
     pub(in super::super) fn bytes(&self) -> usize {
@@ -53,11 +50,7 @@ impl Encoder {
         chunk: &[u8],
         out: &mut [u8],
     ) -> Result<usize, Error> {
-        let compressed = if layout.raw() {
-            None
-        } else {
-            self.blocks(layout, chunk, out)?
-        };
+        let compressed = if layout.raw() { None } else { self.blocks(layout, chunk, out)? };
         let raw = if compressed.is_none() { flag::RAW } else { 0 };
         let header = Header {
             flags: layout.flags() | raw,
@@ -115,9 +108,7 @@ impl Encoder {
             return Ok(compressed);
         }
         let stored = room.get_mut(..filtered.len());
-        Ok(stored
-            .map(|room| room.copy_from_slice(filtered))
-            .map(|()| filtered.len()))
+        Ok(stored.map(|room| room.copy_from_slice(filtered)).map(|()| filtered.len()))
     }
 }
 
@@ -127,10 +118,7 @@ impl Lz4 {
 
     fn new(block: usize) -> Lz4 {
         // The large table for every size: no block then makes it grow.
-        Lz4 {
-            table: CompressTable::large(),
-            spill: vec![0; get_maximum_output_size(block)],
-        }
+        Lz4 { table: CompressTable::large(), spill: vec![0; get_maximum_output_size(block)] }
     }
 
     /// Compresses `block` into the first `capacity` bytes of `room`; whatever is behind them may be overwritten.

@@ -51,9 +51,7 @@ impl Header {
             return damaged(format!("{} bytes are less than its header", encoded.len()));
         };
         if version != VERSION || codec != CODEC_VERSION {
-            return damaged(format!(
-                "versions {version} and {codec} where Blosc 1 has 2 and 1"
-            ));
+            return damaged(format!("versions {version} and {codec} where Blosc 1 has 2 and 1"));
         }
         if flags & flag::RESERVED != 0 {
             return damaged(format!("its flags {flags:#04x} have the reserved bit"));
@@ -74,13 +72,7 @@ impl Header {
         if element == 0 || block == 0 || block > bytes.min(MAX_BLOCK) {
             return damaged(format!("elements of {element} bytes in blocks of {block}"));
         }
-        Ok(Header {
-            flags,
-            element,
-            chunk,
-            block,
-            frame,
-        })
+        Ok(Header { flags, element, chunk, block, frame })
     }
 }
 

@@ -21,12 +21,7 @@ pub(in super::super) struct Layout {
 
 impl Layout {
     pub(in super::super) fn new(parameters: &Blosc, chunk: usize, element: usize) -> Result<Layout, Error> {
-        let &Blosc {
-            inner,
-            level,
-            shuffle,
-            block,
-        } = parameters;
+        let &Blosc { inner, level, shuffle, block } = parameters;
         if chunk > MAX_CHUNK {
             let remedy =
                 "Blosc frames hold at most 2147483631 bytes; use smaller chunks, or zstd without Blosc";
@@ -51,14 +46,7 @@ impl Layout {
             }
         };
         let block = fit(wanted, chunk, element, shuffle);
-        Ok(Layout {
-            inner,
-            shuffle,
-            level,
-            element: byte,
-            chunk,
-            block,
-        })
+        Ok(Layout { inner, shuffle, level, element: byte, chunk, block })
     }
 
     /// Bytes of one block; the last may be shorter.
@@ -123,11 +111,7 @@ fn usual_block(inner: BloscInner, level: u8) -> usize {
 /// with an odd number of elements would not be shuffled at all (c-blosc's own blocks of 3-byte elements are such).
 fn fit(wanted: usize, chunk: usize, element: usize, shuffle: Shuffle) -> usize {
     let block = wanted.min(chunk);
-    let grain = if shuffle == Shuffle::Bit {
-        8 * element
-    } else {
-        element
-    };
+    let grain = if shuffle == Shuffle::Bit { 8 * element } else { element };
     [grain, element, 1]
         .into_iter()
         .map(|grain| block / grain * grain)

@@ -1,0 +1,162 @@
+//! `docs/edges.md`, generated from the table.
+
+use std::fmt::Write;
+
+use plan::Memory;
+
+use crate::table::{Case, Kind, Mechanism, ROWS, Row, Stage, live, rows};
+
+const HEAD: &str = "\
+# The edge table
+
+Generated from `crates/flow/src/table.rs` by `cargo xtask docs`; a stale copy fails the tests.
+
+A *stage* runs on a *lane*, in order. A *row* says \u{201c}this stage before that one\u{201d} and names the buffer that it
+guards. *Depth* is by how many generations the waiting stage may run ahead: 0 where contents must be valid, the
+copies of the buffer where a slot is used again. Rows in bold cost a record and a wait; the others are kept by the
+order of a queue or of calls.
+
+";
+
+const CASES: [(&str, Case); 4] = [
+    ("host memory, compressed", case(Memory::Host, true)),
+    ("host memory, none", case(Memory::Host, false)),
+    ("device memory, compressed", case(Memory::Device, true)),
+    ("device memory, none", case(Memory::Device, false)),
+];
+
+const fn case(memory: Memory, compressed: bool) -> Case {
+    Case { slots: 2, memory, compressed }
+}
+
+/// The text of `docs/edges.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(HEAD);
+    stages(&mut text);
+    for (name, case) in CASES {
+        table(&mut text, name, case);
+    }
+    correspondence(&mut text);
+    text
+}
+
+/// Names of the rows that are live, with how each is kept: what `plan` prints.
+#[must_use]
+pub fn summary(case: Case) -> Vec<(&'static str, &'static str)> {
+    rows(case).map(|(_, r)| (r.name, kept(r))).collect()
+}
+
+fn kept(row: Row) -> &'static str {
+    match row.mechanism() {
+        Mechanism::Queue => "queue order",
+        Mechanism::Call => "call order",
+        Mechanism::HandOff => "hand-off",
+        Mechanism::HostWait => "host wait",
+        Mechanism::Event => "event",
+    }
+}
+
+fn stages(text: &mut String) {
+    text.push_str("## Stages\n\n| stage | lane | clock | submitted by |\n|---|---|---|---|\n");
+    for s in Stage::ALL {
+        let (lane, clock, by) = (s.lane(), s.clock(), s.submitter());
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "| {s:?} | {lane:?} | {clock:?} | {by:?} |");
+    }
+}
+
+fn table(text: &mut String, name: &str, case: Case) {
+    let _ = write!(
+        text,
+        "\n## Rows: {name}\n\n| row | from -> to | depth | guards | kept by |\n|---|---|---|---|---|\n"
+    );
+    for (_, row) in rows(case) {
+        let bold = if row.mechanism().costs() { "**" } else { "" };
+        let depth = match row.kind {
+            Kind::Ready => "0".to_owned(),
+            Kind::Reuse if row.guards.copies(case) == row.guards.copies(Case { slots: 3, ..case }) => {
+                row.depth(case).to_string()
+            }
+            Kind::Reuse => "slots".to_owned(),
+        };
+        let (from, to, kept) = (row.from, row.to, kept(row));
+        let _ = writeln!(
+            text,
+            "| {bold}{}{bold} | {from:?} -> {to:?} | {depth} | {} | {kept} |",
+            row.name,
+            row.guards.name()
+        );
+    }
+}
+
+/// Names of the reference's edges (its public description) for ours.
+const REFERENCE: [(&str, &[&str]); 10] = [
+    ("STAGING_SCATTER_DONE", &["scattered"]),
+    ("STAGING_H2D_DONE", &["uploaded"]),
+    ("STAGING_FREE", &["staging_free"]),
+    ("POOL_FILLED", &["filled"]),
+    ("AGG_DONE", &["packed"]),
+    ("POOL_CONSUMED", &["pool_free"]),
+    ("SLOT_DRAINED, D2H_DONE", &["payload_down", "delivered"]),
+    ("CHUNK_INDEX_READY", &["index_down"]),
+    ("DRAIN_BEFORE_REKICK, DELIVER_OLDEST_FIRST", &["handed", "delivered"]),
+    ("(outside its table: the sink's completion, lookup tables)", &["sunk", "tables_ready", "tables_free"]),
+];
+
+fn correspondence(text: &mut String) {
+    text.push_str("\n## Names in the reference\n\n| there | here |\n|---|---|\n");
+    for (theirs, ours) in REFERENCE {
+        let _ = writeln!(text, "| {theirs} | {} |", ours.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_correspondence_names_rows_that_exist() {
+        let known = |name: &str| {
+            CASES.iter().any(|(_, c)| (0..ROWS).any(|i| live(i, *c).is_some_and(|r| r.name == name)))
+        };
+        for (_, ours) in REFERENCE {
+            assert!(ours.iter().all(|n| known(n)), "{ours:?}");
+        }
+    }
+
+    #[test]
+    fn every_buffer_that_two_lanes_touch_has_a_row() {
+        for (name, case) in CASES {
+            for s in Stage::ALL.into_iter().filter(|s| s.present(case)) {
+                for t in Stage::ALL.into_iter().filter(|t| t.present(case) && t.lane() != s.lane()) {
+                    for b in s.uses(case).1.iter().filter(|b| t.uses(case).0.contains(b)) {
+                        let path = reaches(s, t, case);
+                        assert!(path, "{name}: {s:?} writes {b:?} for {t:?}, and no rows lead there");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether rows of depth 0, submission and lane order lead from one stage to another.
+    fn reaches(from: Stage, to: Stage, case: Case) -> bool {
+        let mut seen = vec![from];
+        let mut next = 0;
+        while next < seen.len() {
+            let s = seen[next];
+            next += 1;
+            let ahead = rows(case).filter(|(_, r)| r.kind == Kind::Ready && r.from == s).map(|(_, r)| r.to);
+            let position = |s: Stage| Stage::ALL.iter().position(|o| *o == s);
+            let later = |t: &Stage| t.lane() == s.lane() && position(*t) > position(s);
+            let mut found: Vec<_> = ahead.chain(Stage::ALL.into_iter().filter(later)).collect();
+            found.extend(Stage::ALL.into_iter().filter(|t| t.submitter() == s));
+            for t in found {
+                if t.present(case) && !seen.contains(&t) {
+                    seen.push(t);
+                }
+            }
+        }
+        seen.contains(&to)
+    }
+}

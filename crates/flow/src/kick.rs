@@ -1,0 +1,203 @@
+//! Kick and refill: a batch through tables, compress, aggregate and the copies down; the next slot taken.
+
+use device::CopyJob;
+use device::sync::Arc;
+use plan::BatchLayout;
+
+use crate::Error;
+use crate::courier::{Handoff, Payload};
+use crate::lease::{Draining, Filling, Lease, Ready};
+use crate::order::Entered;
+use crate::producer::Producer;
+use crate::run::lock;
+use crate::table::{Clock, Stage};
+
+/// Layouts of batches, kept while they repeat: they depend on where in a row of shards a batch begins.
+#[derive(Default)]
+pub(crate) struct Layouts {
+    last: Option<(u64, Arc<BatchLayout>)>,
+}
+
+impl Layouts {
+    fn get(&mut self, plan: &plan::Plan, first_epoch: u64, epochs: u32) -> Arc<BatchLayout> {
+        let phase = first_epoch % plan.grid.epochs_per_row;
+        let layout = match self.last.take() {
+            Some((p, mut layout)) if p == phase && layout.epochs == epochs => {
+                let rows = (first_epoch - layout.first_epoch) / plan.grid.epochs_per_row;
+                // The courier may still read the last one; then this is a copy.
+                let own = Arc::make_mut(&mut layout);
+                own.first_epoch = first_epoch;
+                own.regions.iter_mut().for_each(|r| r.row += rows);
+                layout
+            }
+            _ => Arc::new(BatchLayout::new(&plan.grid, first_epoch, epochs)),
+        };
+        self.last = Some((phase, layout.clone()));
+        layout
+    }
+}
+
+/// A packed batch, on the device.
+struct Packed {
+    payload: Lease<Ready>,
+    index: Lease<Ready>,
+}
+
+impl Producer {
+    /// Queues everything that a batch needs, up to its hand-off. Returns the pool slot, which the batch reads until
+    /// `pool_free` is recorded.
+    pub(crate) fn kick(&mut self) -> Result<Lease<Draining>, Error> {
+        let run = self.run.clone();
+        let (order, generation) = (&run.engine.order, self.batch);
+        order.close(Stage::Scatter, Clock::Batch, generation)?;
+        let kick = order.begin(Stage::Kick, generation)?;
+        let layout = self.layouts.get(&run.plan, self.first_epoch, self.epochs);
+        let tables = self.upload_tables(&kick, &layout)?;
+        let (pool, packed) = self.pack(&layout, tables)?;
+        kick.end()?;
+        let (fetch, handoff) = self.fetch(layout, packed)?;
+        run.counts.add(|t| t.batches += 1);
+        lock(&run.handoffs).push_back(handoff);
+        // Recorded only now: the courier takes what it is handed.
+        fetch.end()?;
+        self.first_epoch += u64::from(self.epochs);
+        self.epochs = 0;
+        self.batch += 1;
+        Ok(pool)
+    }
+
+    fn upload_tables(&self, kick: &Entered, layout: &BatchLayout) -> Result<Lease<Ready>, Error> {
+        let (engine, bytes) = (&self.run.engine, 4 * layout.order.len());
+        let mut host = engine.buffers.host_tables.fill(kick)?;
+        stage::write_tables(layout, host.write(kick, 0..bytes))?;
+        let entered = engine.order.begin(Stage::TablesUp, self.batch)?;
+        let host = host.seal().drain(&entered);
+        let mut tables = engine.buffers.tables.fill(&entered)?;
+        let job = CopyJob { from: host.read(&entered, 0..bytes), to: tables.write(&entered, 0..bytes) };
+        self.run.device().copy(Stage::TablesUp.lane(), job)?;
+        host.retire();
+        entered.end()?;
+        Ok(tables.seal())
+    }
+
+    /// Compress, where there is a codec, and aggregate.
+    fn pack(
+        &mut self,
+        layout: &BatchLayout,
+        tables: Lease<Ready>,
+    ) -> Result<(Lease<Draining>, Packed), Error> {
+        let run = self.run.clone();
+        let (engine, plan, chunks) = (&run.engine, &*run.plan, layout.order.len() as u32);
+        let pool = self.take_pool()?.seal();
+        let (pool, scratch) = match (&engine.encoder, &engine.buffers.scratch) {
+            (Some(encoder), Some(buffer)) => {
+                let entered = engine.order.begin(Stage::Compress, self.batch)?;
+                let pool = pool.drain(&entered);
+                let mut scratch = buffer.fill(&entered)?;
+                let (all, room) = (0..pool.len(), 0..scratch.len());
+                let (from, to) = (pool.read(&entered, all), scratch.write(&entered, room));
+                stage::compress(Stage::Compress.lane(), plan, &**encoder, chunks, &from, to)?;
+                entered.end()?;
+                (Pool::Compressed(pool), Some(scratch.seal()))
+            }
+            _ => (Pool::Raw(pool), None),
+        };
+        let entered = engine.order.begin(Stage::Aggregate, self.batch)?;
+        let tables = tables.drain(&entered);
+        let scratch = scratch.map(|s| s.drain(&entered));
+        let pool = match pool {
+            Pool::Compressed(pool) => pool,
+            Pool::Raw(pool) => pool.drain(&entered),
+        };
+        let source = scratch.as_ref().unwrap_or(&pool);
+        let (mut payload, mut index) =
+            (engine.buffers.packed.fill(&entered)?, engine.buffers.packed_index.fill(&entered)?);
+        let (order, source) =
+            (tables.read(&entered, 0..tables.len()), source.read(&entered, 0..source.len()));
+        let (room, places) = (0..payload.len(), 0..index.len());
+        let (to, at) = (payload.write(&entered, room), index.write(&entered, places));
+        stage::aggregate((run.device(), Stage::Aggregate.lane()), plan, chunks, &order, &source, to, at)?;
+        tables.retire();
+        if let Some(scratch) = scratch {
+            scratch.retire();
+        }
+        entered.end()?;
+        Ok((pool, Packed { payload: payload.seal(), index: index.seal() }))
+    }
+
+    fn take_pool(&mut self) -> Result<Lease<Filling>, Error> {
+        let why = || Error::Lost { buffer: "chunk pool", generation: self.batch, cause: "an earlier error" };
+        self.pool.take().ok_or_else(why)
+    }
+
+    /// Queues the copies down, where the device has memory of its own.
+    fn fetch(&self, layout: Arc<BatchLayout>, packed: Packed) -> Result<(Entered, Handoff), Error> {
+        let run = &self.run;
+        let (engine, generation, chunks) = (&run.engine, self.batch, layout.order.len());
+        let fetch = engine.order.begin(Stage::Fetch, generation)?;
+        let Packed { payload, index } = packed;
+        let index = match &engine.buffers.host_index {
+            Some(buffer) => {
+                let entered = engine.order.begin(Stage::Index, generation)?;
+                let index = index.drain(&entered);
+                let mut down = buffer.fill(&entered)?;
+                let bytes = 8 * (chunks + 1);
+                let job =
+                    CopyJob { from: index.read(&entered, 0..bytes), to: down.write(&entered, 0..bytes) };
+                run.device().copy(Stage::Index.lane(), job)?;
+                index.retire();
+                entered.end()?;
+                down.seal()
+            }
+            None => index,
+        };
+        let payload = match &engine.buffers.host_payload {
+            Some(buffer) if run.plan.codec.is_none() => {
+                let entered = engine.order.begin(Stage::Raw, generation)?;
+                let payload = payload.drain(&entered);
+                let mut down = buffer.fill(&entered)?;
+                let bytes = chunks * run.plan.stored_chunk_bytes as usize;
+                let from = payload.read(&entered, 0..bytes);
+                let job = CopyJob { from, to: down.write(&entered, 0..bytes) };
+                run.device().copy(Stage::Raw.lane(), job)?;
+                payload.retire();
+                entered.end()?;
+                Payload::Down(down.seal())
+            }
+            Some(_) => Payload::OnDevice(payload),
+            None => Payload::Down(payload),
+        };
+        Ok((fetch, Handoff { generation, layout, index, payload }))
+    }
+
+    /// Takes the next pool slot; a begun epoch (number `epoch` of the old slot) moves over.
+    pub(crate) fn refill(&mut self, begun: Option<(&Lease<Draining>, u32)>) -> Result<(), Error> {
+        let run = self.run.clone();
+        let (engine, generation) = (&run.engine, self.batch);
+        let refill = engine.order.begin(Stage::Refill, generation)?;
+        let zero = engine.order.begin(Stage::Zero, generation)?;
+        let mut pool = engine.buffers.chunk_pool.fill(&zero)?;
+        // Memory comes zeroed, and scattering never touches the padding: one fill for each slot is enough.
+        let first_use = generation < u64::from(run.plan.slots);
+        let room = 0..pool.len();
+        if first_use && run.plan.scatter.padded && !run.plan.fill.is_zero() {
+            let to = pool.write(&zero, room.clone());
+            stage::pad((run.device(), Stage::Zero.lane()), &run.plan, to)?;
+        }
+        zero.end()?;
+        if let Some((old, epoch)) = begun {
+            let carry = engine.order.begin(Stage::Carry, generation)?;
+            let (from, to) = (old.read(&carry, 0..old.len()), pool.write(&carry, room));
+            stage::carry((run.device(), Stage::Carry.lane()), &run.plan, epoch, &from, to)?;
+            carry.end()?;
+        }
+        self.pool = Some(pool);
+        refill.end()
+    }
+}
+
+/// The pool slot of a batch, before aggregate knows which of the two it reads.
+enum Pool {
+    Compressed(Lease<Draining>),
+    Raw(Lease<Ready>),
+}

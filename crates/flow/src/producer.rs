@@ -1,0 +1,249 @@
+//! The producer: appended bytes into staging, staging into the chunk pool, full batches kicked.
+
+use std::time::Duration;
+
+use device::sync::Arc;
+use device::{CopyJob, Source};
+
+use crate::Error;
+use crate::kick::Layouts;
+use crate::lease::{Filling, Lease, Ready};
+use crate::order::Entered;
+use crate::run::{Run, lock};
+use crate::table::Stage;
+
+/// A staging slot that is being filled.
+struct Staging {
+    entered: Entered,
+    lease: Lease<Filling>,
+    bytes: usize,
+}
+
+/// State of the appending side. Whoever holds its lock is the producer.
+pub(crate) struct Producer {
+    pub(crate) run: Arc<Run>,
+    pub(crate) layouts: Layouts,
+    staging: Option<Staging>,
+    dispatch: u64,
+    /// Bytes of an element that was cut by the end of a dispatch.
+    cut: Vec<u8>,
+    /// The slot that is being filled; taken by the kick.
+    pub(crate) pool: Option<Lease<Filling>>,
+    /// Generation of the batch.
+    pub(crate) batch: u64,
+    /// First epoch of the batch.
+    pub(crate) first_epoch: u64,
+    /// Whole epochs in the pool.
+    pub(crate) epochs: u32,
+    /// Elements of the begun epoch in the pool.
+    pub(crate) in_epoch: u64,
+    appended: u64,
+}
+
+impl Producer {
+    pub(crate) fn new(run: Arc<Run>) -> Result<Producer, Error> {
+        let layouts = Layouts::default();
+        let mut producer = Producer {
+            run,
+            layouts,
+            staging: None,
+            dispatch: 0,
+            cut: Vec::new(),
+            pool: None,
+            batch: 0,
+            first_epoch: 0,
+            epochs: 0,
+            in_epoch: 0,
+            appended: 0,
+        };
+        producer.refill(None)?;
+        Ok(producer)
+    }
+
+    /// Bytes that were appended.
+    pub(crate) fn appended(&self) -> u64 {
+        self.appended
+    }
+
+    /// Takes bytes, all of them or, past the end of a bounded array, none.
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        self.run.fault.check()?;
+        let room = self.run.plan.total_bytes.map_or(u64::MAX, |t| t - self.appended);
+        if bytes.len() as u64 > room {
+            return Err(Error::PastEnd { given: bytes.len() as u64, room });
+        }
+        while !bytes.is_empty() {
+            let (taken, full) = self.stage(bytes)?;
+            bytes = &bytes[taken..];
+            if full {
+                self.dispatch()?;
+            }
+            self.note_whole_epochs();
+        }
+        self.kick_overdue()
+    }
+
+    /// Copies into the staging slot what fits: bytes taken, and whether the slot is full.
+    fn stage(&mut self, bytes: &[u8]) -> Result<(usize, bool), Error> {
+        let mut staging = match self.staging.take() {
+            Some(staging) => staging,
+            None => self.next_staging()?,
+        };
+        let (at, len) = (staging.bytes, staging.lease.len());
+        let taken = bytes.len().min(len - at);
+        staging.lease.write(&staging.entered, at..at + taken).bytes()?.copy_from_slice(&bytes[..taken]);
+        staging.bytes += taken;
+        self.appended += taken as u64;
+        self.run.counts.add(|t| t.appended += taken as u64);
+        let full = staging.bytes == len;
+        self.staging = Some(staging);
+        Ok((taken, full))
+    }
+
+    /// A fresh slot; it begins with the element that the last one cut.
+    fn next_staging(&mut self) -> Result<Staging, Error> {
+        let run = self.run.clone();
+        let entered = run.engine.order.begin(Stage::Fill, self.dispatch)?;
+        let mut lease = run.engine.buffers.staging.fill(&entered)?;
+        let bytes = self.cut.len();
+        lease.write(&entered, 0..bytes).bytes()?.copy_from_slice(&self.cut);
+        self.cut.clear();
+        Ok(Staging { entered, lease, bytes })
+    }
+
+    /// Sends staging off: one copy up, one scatter for each epoch that it touches, kicks between.
+    pub(crate) fn dispatch(&mut self) -> Result<(), Error> {
+        let Some(Staging { entered, mut lease, bytes }) = self.staging.take() else { return Ok(()) };
+        let size = self.run.plan.dtype.size();
+        let whole = bytes - bytes % size;
+        self.cut.extend_from_slice(lease.write(&entered, whole..bytes).bytes()?);
+        let staged = lease.seal();
+        entered.end()?;
+        let generation = self.dispatch;
+        self.dispatch += 1;
+        self.scatter(generation, staged, whole)
+    }
+
+    fn scatter(&mut self, generation: u64, staged: Lease<Ready>, bytes: usize) -> Result<(), Error> {
+        let run = self.run.clone();
+        let staged = self.upload(generation, staged, bytes)?;
+        let entered = run.engine.order.begin(Stage::Scatter, generation)?;
+        let staged = staged.drain(&entered);
+        let size = run.plan.dtype.size();
+        let mut at = 0;
+        while at < bytes {
+            let left = (run.geometry.epoch_elements - self.in_epoch).min(((bytes - at) / size) as u64);
+            let end = at + left as usize * size;
+            self.scatter_part(&entered, left, Source::Elements(staged.read(&entered, at..end)))?;
+            at = end;
+        }
+        staged.retire();
+        entered.end()
+    }
+
+    /// Copies a staging slot up, where the device has memory of its own.
+    fn upload(&self, generation: u64, staged: Lease<Ready>, bytes: usize) -> Result<Lease<Ready>, Error> {
+        let engine = &self.run.engine;
+        let Some(pool) = &engine.buffers.device_staging else { return Ok(staged) };
+        let entered = engine.order.begin(Stage::Upload, generation)?;
+        let staged = staged.drain(&entered);
+        let mut up = pool.fill(&entered)?;
+        let job = CopyJob { from: staged.read(&entered, 0..bytes), to: up.write(&entered, 0..bytes) };
+        self.run.device().copy(Stage::Upload.lane(), job)?;
+        staged.retire();
+        entered.end()?;
+        Ok(up.seal())
+    }
+
+    /// Scatters the next `count` elements of the begun epoch; a batch that is full is kicked.
+    fn scatter_part(&mut self, entered: &Entered, count: u64, source: Source<'_>) -> Result<(), Error> {
+        let run = self.run.clone();
+        let part = (self.in_epoch, count);
+        let pool = self.pool.as_mut().map(|p| {
+            let all = 0..p.len();
+            p.write(entered, all)
+        });
+        if let Some(pool) = pool {
+            let (to, what) = ((run.device(), Stage::Scatter.lane()), (&*run.plan, &run.geometry));
+            stage::scatter(to, what, self.epochs, part, source, pool)?;
+        }
+        self.in_epoch += count;
+        if self.in_epoch == run.geometry.epoch_elements {
+            self.in_epoch = 0;
+            self.epochs += 1;
+            if self.epochs == run.plan.batch_epochs {
+                self.turn()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Kicks the batch and goes on with the next slot.
+    fn turn(&mut self) -> Result<(), Error> {
+        *lock(&self.run.waiting) = None;
+        let begun = (self.in_epoch > 0).then_some(self.epochs);
+        let old = self.kick()?;
+        self.refill(begun.map(|epoch| (&old, epoch)))?;
+        old.retire();
+        Ok(())
+    }
+
+    /// Whole epochs, staged or in the pool, wait from now on for their batch to be full.
+    fn note_whole_epochs(&mut self) {
+        let staged = self.staging.as_ref().map_or(0, |s| s.bytes as u64);
+        let begun = self.in_epoch * self.run.plan.dtype.size() as u64;
+        if self.epochs == 0 && begun + staged < self.run.plan.epoch_bytes {
+            return;
+        }
+        let mut waiting = lock(&self.run.waiting);
+        if waiting.is_none() {
+            *waiting = Some(self.run.device().now());
+            drop(waiting);
+            self.run.wake.up(&self.run);
+        }
+    }
+
+    /// Kicks whole epochs that have waited longer than the interval, as a partial batch.
+    pub(crate) fn kick_overdue(&mut self) -> Result<(), Error> {
+        let since = *lock(&self.run.waiting);
+        let overdue = |s: Duration| self.run.device().now().saturating_sub(s) >= self.run.interval;
+        if since.is_some_and(overdue) { self.kick_whole() } else { Ok(()) }
+    }
+
+    /// Kicks every whole epoch appended so far; the begun one moves to the next slot.
+    pub(crate) fn kick_whole(&mut self) -> Result<(), Error> {
+        self.dispatch()?;
+        *lock(&self.run.waiting) = None;
+        if self.epochs > 0 { self.turn() } else { Ok(()) }
+    }
+
+    /// Ends the stream: the begun epoch is filled up with the fill value and everything is kicked.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        self.complete_element()?;
+        self.dispatch()?;
+        if self.in_epoch > 0 {
+            let run = self.run.clone();
+            let entered = run.engine.order.begin(Stage::Scatter, self.dispatch)?;
+            self.dispatch += 1;
+            let left = run.geometry.epoch_elements - self.in_epoch;
+            self.scatter_part(&entered, left, Source::Fill(run.plan.fill.padded()))?;
+            entered.end()?;
+        }
+        if self.epochs > 0 { self.turn() } else { Ok(()) }
+    }
+
+    /// An element that was cut by the end of the stream gets the missing bytes of the fill value.
+    fn complete_element(&mut self) -> Result<(), Error> {
+        let size = self.run.plan.dtype.size();
+        let cut = (self.appended % size as u64) as usize;
+        if cut == 0 {
+            return Ok(());
+        }
+        let fill = self.run.plan.fill.padded();
+        let (appended, totals) = (self.appended, self.run.counts.get());
+        let (_, full) = self.stage(&fill[cut..size])?;
+        self.appended = appended;
+        self.run.counts.add(|t| t.appended = totals.appended);
+        if full { self.dispatch() } else { Ok(()) }
+    }
+}

@@ -1,0 +1,171 @@
+//! What the three threads of a run share.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use device::sync::{Arc, Mutex, MutexGuard};
+use device::{Lane, Mark};
+use plan::{Plan, Scatter};
+
+use crate::Error;
+use crate::courier::Handoff;
+use crate::engine::Engine;
+use crate::error::Fault;
+
+/// Called with the number of slices of dimension 0 that finished shards cover, from the keeper's thread.
+pub type Published = Box<dyn Fn(u64) -> Result<(), String> + Send + Sync>;
+
+/// A lock that a panic elsewhere does not take away: what it guards is whole at every step.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A run: its engine, its plan, and what has become of it so far.
+pub(crate) struct Run {
+    pub(crate) engine: Engine,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) geometry: Arc<Scatter>,
+    pub(crate) fault: Fault,
+    pub(crate) handoffs: Mutex<VecDeque<Handoff>>,
+    pub(crate) rows: Rows,
+    pub(crate) wake: Wake,
+    pub(crate) counts: Counts,
+    /// When the oldest whole epoch that was not kicked arrived.
+    pub(crate) waiting: Mutex<Option<Duration>>,
+    pub(crate) published: Published,
+    /// How long a whole epoch may wait.
+    pub(crate) interval: Duration,
+}
+
+impl Run {
+    /// Keeps the first error, wakes whoever could wait for what will not come, and returns the first error.
+    pub(crate) fn fail(&self, error: impl Into<Error>) -> Error {
+        let first = self.fault.keep(error.into());
+        self.wake.up(self);
+        first
+    }
+
+    pub(crate) fn device(&self) -> &dyn device::Device {
+        &**self.engine.order.device()
+    }
+}
+
+/// Bytes that went in and out.
+#[derive(Default)]
+pub(crate) struct Counts(Mutex<Totals>);
+
+/// Totals of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) appended: u64,
+    pub(crate) stored: u64,
+    pub(crate) chunks: u64,
+    pub(crate) shards: u64,
+    pub(crate) batches: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&self, edit: impl FnOnce(&mut Totals)) {
+        edit(&mut lock(&self.0));
+    }
+
+    pub(crate) fn get(&self) -> Totals {
+        *lock(&self.0)
+    }
+}
+
+/// Rings for the keeper.
+pub(crate) struct Wake {
+    mark: Mark,
+    rung: Mutex<u64>,
+}
+
+impl Wake {
+    pub(crate) fn new(mark: Mark) -> Wake {
+        Wake { mark, rung: Mutex::new(0) }
+    }
+
+    pub(crate) fn up(&self, run: &Run) {
+        let mut rung = lock(&self.rung);
+        // Ascending by the lock; a device that cannot record has failed, and the keeper sees that by itself.
+        if run.device().record(Lane::Producer, self.mark, *rung).is_ok() {
+            *rung += 1;
+        }
+    }
+
+    pub(crate) fn rung(&self) -> u64 {
+        *lock(&self.rung)
+    }
+
+    /// Sleeps until it rings for the `seen`-th time, or until the deadline.
+    pub(crate) fn sleep(&self, run: &Run, seen: u64, deadline: Duration) -> Result<(), Error> {
+        run.device().wait_until(Lane::Producer, self.mark, seen, deadline)?;
+        Ok(())
+    }
+}
+
+/// Rows of shards, as their shards are finished.
+pub(crate) struct Rows {
+    mark: Mark,
+    state: Mutex<RowState>,
+}
+
+#[derive(Default)]
+struct RowState {
+    /// Shards that each row still waits for.
+    left: BTreeMap<u64, u64>,
+    /// Rows, from the first on, of which every shard has ended, well or not.
+    settled: u64,
+    /// Rows, from the first on, of which every shard is finished.
+    complete: u64,
+    /// A shard that could not be finished: no row from here on is complete.
+    broken: Option<u64>,
+}
+
+impl Rows {
+    pub(crate) fn new(mark: Mark) -> Rows {
+        Rows { mark, state: Mutex::default() }
+    }
+
+    /// Notes the end of a shard.
+    pub(crate) fn ended(&self, run: &Run, row: u64, result: Result<(), store::Error>) {
+        let ok = result.is_ok();
+        if let Err(error) = result {
+            run.fail(error);
+        } else {
+            run.counts.add(|t| t.shards += 1);
+        }
+        let mut state = lock(&self.state);
+        let per_row = run.plan.grid.shards_per_row;
+        *state.left.entry(row).or_insert(per_row) -= 1;
+        if !ok {
+            state.broken = Some(state.broken.map_or(row, |b| b.min(row)));
+        }
+        while state.left.get(&state.settled) == Some(&0) {
+            let row = state.settled;
+            state.left.remove(&row);
+            state.settled += 1;
+            if state.broken.is_none_or(|b| row < b) {
+                state.complete = row + 1;
+            }
+            if let Err(error) = run.device().record(Lane::Sink, self.mark, row) {
+                run.fault.keep(error.into());
+            }
+        }
+        drop(state);
+        run.wake.up(run);
+    }
+
+    /// Rows that are finished, from the first on.
+    pub(crate) fn complete(&self) -> u64 {
+        lock(&self.state).complete
+    }
+
+    /// Waits until every shard of the first `rows` rows has ended.
+    pub(crate) fn settled(&self, run: &Run, rows: u64) -> Result<(), Error> {
+        match rows.checked_sub(1) {
+            Some(last) => Ok(run.device().wait(Lane::Producer, self.mark, last)?),
+            None => Ok(()),
+        }
+    }
+}

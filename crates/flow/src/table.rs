@@ -1,0 +1,371 @@
+//! The edge table: stages, buffers, and the rows that order them.
+//!
+//! A *stage* runs on a lane, on a clock, submitted by a host stage. A *buffer* has copies on a clock. A *row* says
+//! "this stage before that stage" and names the buffer that it guards. Depth and mechanism are derived: see
+//! [`Row::depth`] and [`Row::mechanism`]. Nothing else in the project waits or records.
+
+use device::Lane;
+use plan::Memory;
+
+/// What counts generations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clock {
+    /// One staging slot sent off.
+    Dispatch,
+    /// One batch of epochs.
+    Batch,
+}
+
+/// A step of the orchestration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Stage {
+    /// Takes the next chunk pool slot.
+    Refill,
+    /// Copies appended bytes into staging.
+    Fill,
+    /// Queues the packing of a batch.
+    Kick,
+    /// Queues the copies down and hands the batch over.
+    Fetch,
+    /// Learns the sizes of packed chunks.
+    Size,
+    /// Hands packed runs to the store.
+    Deliver,
+    /// Gives the batch's buffers back.
+    Publish,
+    /// The store writes.
+    SinkWrite,
+    /// Staging goes up.
+    Upload,
+    /// The padding of a new pool slot gets the fill value.
+    Zero,
+    /// The begun epoch of a batch that was cut early moves to the next slot.
+    Carry,
+    /// Elements go to their chunks.
+    Scatter,
+    /// The packed order goes up.
+    TablesUp,
+    /// Chunks are compressed.
+    Compress,
+    /// Chunks are packed shard by shard.
+    Aggregate,
+    /// Offsets come down.
+    Index,
+    /// Packed chunks come down at once: their sizes were known.
+    Raw,
+    /// Exactly the packed bytes come down.
+    Payload,
+}
+
+/// Memory that stages share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Buffer {
+    /// Bytes as they were appended.
+    Staging,
+    /// The same, on a device with memory of its own.
+    DeviceStaging,
+    /// Chunks of the epochs of a batch.
+    ChunkPool,
+    /// Compressed chunks and their sizes.
+    Scratch,
+    /// Packed order, as the host wrote it.
+    HostTables,
+    /// Packed order, as the device reads it.
+    Tables,
+    /// Packed chunks.
+    Packed,
+    /// Offsets of packed chunks.
+    PackedIndex,
+    /// Offsets, on the host.
+    HostIndex,
+    /// Packed chunks, on the host.
+    HostPayload,
+    /// Shard indexes on their way to the store.
+    Footers,
+    /// The record of a kicked batch.
+    Handoff,
+}
+
+/// Why a row is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The contents are valid.
+    Ready,
+    /// The copy may be used again.
+    Reuse,
+}
+
+/// How a row is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mechanism {
+    /// Both stages run on one lane, in the order in which they were queued.
+    Queue,
+    /// The host stage runs before it submits the other.
+    Call,
+    /// One host lane waits for another.
+    HandOff,
+    /// A host lane waits for a device lane or for the store.
+    HostWait,
+    /// A device lane waits for another.
+    Event,
+}
+
+impl Mechanism {
+    /// Whether the row takes a record and a wait; the others come for free.
+    #[must_use]
+    pub const fn costs(self) -> bool {
+        matches!(self, Mechanism::HandOff | Mechanism::HostWait | Mechanism::Event)
+    }
+}
+
+/// Facts known at open that decide which rows are live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Case {
+    /// Copies of each batch buffer.
+    pub slots: u8,
+    /// Where device buffers lie.
+    pub memory: Memory,
+    /// Whether chunks are compressed.
+    pub compressed: bool,
+}
+
+impl Case {
+    const fn on_device(self) -> bool {
+        matches!(self.memory, Memory::Device)
+    }
+
+    /// The facts of a plan.
+    #[must_use]
+    pub fn of(plan: &plan::Plan) -> Case {
+        Case { slots: plan.slots as u8, memory: plan.facts.memory, compressed: !plan.codec.is_none() }
+    }
+}
+
+/// Copies of staging: one is filled while the other is scattered.
+pub const STAGING_COPIES: u8 = 2;
+
+impl Buffer {
+    /// Clock and number of copies.
+    #[must_use]
+    pub const fn copies(self, case: Case) -> (Clock, u8) {
+        match self {
+            Buffer::Staging | Buffer::DeviceStaging => (Clock::Dispatch, STAGING_COPIES),
+            Buffer::Scratch | Buffer::Tables => (Clock::Batch, 1),
+            _ => (Clock::Batch, case.slots),
+        }
+    }
+}
+
+impl Stage {
+    /// Every stage, host stages first, in the order in which a batch passes them.
+    pub const ALL: [Stage; 18] = [
+        Stage::Refill,
+        Stage::Fill,
+        Stage::Kick,
+        Stage::Fetch,
+        Stage::Size,
+        Stage::Deliver,
+        Stage::Publish,
+        Stage::SinkWrite,
+        Stage::Upload,
+        Stage::Zero,
+        Stage::Carry,
+        Stage::Scatter,
+        Stage::TablesUp,
+        Stage::Compress,
+        Stage::Aggregate,
+        Stage::Index,
+        Stage::Raw,
+        Stage::Payload,
+    ];
+
+    /// The lane that it runs on.
+    #[must_use]
+    pub const fn lane(self) -> Lane {
+        match self {
+            Stage::Refill | Stage::Fill | Stage::Kick | Stage::Fetch => Lane::Producer,
+            Stage::Size | Stage::Deliver | Stage::Publish => Lane::Courier,
+            Stage::SinkWrite => Lane::Sink,
+            Stage::Upload => Lane::H2d,
+            Stage::Zero | Stage::Carry | Stage::Scatter => Lane::Compute,
+            Stage::TablesUp | Stage::Compress | Stage::Aggregate => Lane::Compress,
+            Stage::Index | Stage::Raw => Lane::D2h,
+            Stage::Payload => Lane::Drain,
+        }
+    }
+
+    /// The clock that counts its generations.
+    #[must_use]
+    pub const fn clock(self) -> Clock {
+        match self {
+            Stage::Fill | Stage::Upload | Stage::Scatter => Clock::Dispatch,
+            _ => Clock::Batch,
+        }
+    }
+
+    /// The host stage that queues it; a host stage is its own.
+    #[must_use]
+    pub const fn submitter(self) -> Stage {
+        match self {
+            Stage::Zero | Stage::Carry => Stage::Refill,
+            Stage::Upload | Stage::Scatter => Stage::Fill,
+            Stage::TablesUp | Stage::Compress | Stage::Aggregate => Stage::Kick,
+            Stage::Index | Stage::Raw => Stage::Fetch,
+            Stage::Payload => Stage::Size,
+            Stage::SinkWrite => Stage::Deliver,
+            host => host,
+        }
+    }
+
+    /// Whether it exists under these facts.
+    #[must_use]
+    pub const fn present(self, case: Case) -> bool {
+        match self {
+            Stage::Compress => case.compressed,
+            Stage::Upload | Stage::Index => case.on_device(),
+            Stage::Raw => case.on_device() && !case.compressed,
+            Stage::Payload => case.on_device() && case.compressed,
+            _ => true,
+        }
+    }
+
+    /// Buffers that it reads, and buffers that it writes.
+    #[must_use]
+    pub const fn uses(self, case: Case) -> (&'static [Buffer], &'static [Buffer]) {
+        use Buffer::*;
+        let (device, compressed) = (case.on_device(), case.compressed);
+        match self {
+            Stage::Refill => (&[], &[]),
+            Stage::Fill => (&[], &[Staging]),
+            Stage::Upload => (&[Staging], &[DeviceStaging]),
+            Stage::Zero => (&[], &[ChunkPool]),
+            Stage::Carry => (&[ChunkPool], &[ChunkPool]),
+            Stage::Scatter if device => (&[DeviceStaging], &[ChunkPool]),
+            Stage::Scatter => (&[Staging], &[ChunkPool]),
+            Stage::Kick => (&[], &[HostTables, Handoff]),
+            Stage::TablesUp => (&[HostTables], &[Tables]),
+            Stage::Compress => (&[ChunkPool], &[Scratch]),
+            Stage::Aggregate if compressed => (&[Tables, Scratch], &[Packed, PackedIndex]),
+            Stage::Aggregate => (&[Tables, ChunkPool], &[Packed, PackedIndex]),
+            Stage::Fetch => (&[Handoff], &[]),
+            Stage::Index => (&[PackedIndex], &[HostIndex]),
+            Stage::Raw => (&[Packed], &[HostPayload]),
+            Stage::Payload => (&[Packed], &[HostPayload]),
+            Stage::Size if device => (&[Handoff, HostIndex], &[]),
+            Stage::Size => (&[Handoff, PackedIndex], &[]),
+            Stage::Deliver if device => (&[Handoff, HostIndex, HostPayload], &[Footers]),
+            Stage::Deliver => (&[Handoff, PackedIndex, Packed], &[Footers]),
+            Stage::SinkWrite if device => (&[HostPayload, Footers], &[]),
+            Stage::SinkWrite => (&[Packed, Footers], &[]),
+            Stage::Publish => (&[Handoff], &[]),
+        }
+    }
+}
+
+/// One rule of order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// The stage that goes before.
+    pub from: Stage,
+    /// The stage that waits.
+    pub to: Stage,
+    /// The clock on which generations are compared.
+    pub clock: Clock,
+    /// Why.
+    pub kind: Kind,
+    /// The buffer that it guards (the first of several that it returns together).
+    pub guards: Buffer,
+}
+
+impl Row {
+    /// Generations by which the waiting stage runs ahead: 0 for contents, the copies of the buffer for reuse.
+    #[must_use]
+    pub const fn depth(self, case: Case) -> u8 {
+        match self.kind {
+            Kind::Ready => 0,
+            Kind::Reuse => self.guards.copies(case).1,
+        }
+    }
+
+    /// How it is kept: follows from the lanes of both stages and from who submits them.
+    #[must_use]
+    pub const fn mechanism(self) -> Mechanism {
+        let (from, to) = (self.from.lane(), self.to.lane());
+        if matches!(from, Lane::Sink) {
+            return Mechanism::HostWait;
+        }
+        if from as u8 == to as u8 {
+            return Mechanism::Queue;
+        }
+        match (from.is_host(), to.is_host() && !matches!(to, Lane::Sink)) {
+            (true, true) => Mechanism::HandOff,
+            (true, false) => Mechanism::Call,
+            (false, true) => Mechanism::HostWait,
+            (false, false) => Mechanism::Event,
+        }
+    }
+}
+
+/// Number of rows.
+pub const ROWS: usize = 20;
+
+const fn row(
+    name: &'static str,
+    (from, to): (Stage, Stage),
+    clock: Clock,
+    kind: Kind,
+    guards: Buffer,
+) -> Option<Row> {
+    Some(Row { name, from, to, clock, kind, guards })
+}
+
+/// Row `i`, where it is live under these facts.
+///
+/// Where memory is the host's own, copies vanish and so do their rows: staging comes back from the scatter, and the
+/// packed slot itself is what the store reads.
+#[must_use]
+pub const fn live(i: usize, case: Case) -> Option<Row> {
+    use Buffer::*;
+    use Clock::{Batch, Dispatch};
+    use Kind::{Ready, Reuse};
+    use Stage::*;
+    let (device, compressed) = (case.on_device(), case.compressed);
+    let up = if device { Upload } else { Scatter };
+    let first = if compressed { Compress } else { Aggregate };
+    let down = if compressed { Payload } else { Raw };
+    match i {
+        0 => row("staged", (Fill, up), Dispatch, Ready, Staging),
+        1 => row("staging_free", (up, Fill), Dispatch, Reuse, Staging),
+        2 if device => row("uploaded", (Upload, Scatter), Dispatch, Ready, DeviceStaging),
+        3 if device => row("scattered", (Scatter, Upload), Dispatch, Reuse, DeviceStaging),
+        4 => row("zeroed", (Zero, Scatter), Batch, Ready, ChunkPool),
+        5 => row("filled", (Scatter, first), Batch, Ready, ChunkPool),
+        6 => row("pool_free", (first, Zero), Batch, Reuse, ChunkPool),
+        7 if compressed => row("scratch", (Compress, Aggregate), Batch, Ready, Scratch),
+        8 if compressed => row("scratch_free", (Aggregate, Compress), Batch, Reuse, Scratch),
+        9 => row("tables_staged", (Kick, TablesUp), Batch, Ready, HostTables),
+        10 => row("tables_ready", (TablesUp, Aggregate), Batch, Ready, Tables),
+        11 => row("tables_free", (Aggregate, TablesUp), Batch, Reuse, Tables),
+        12 if device => row("packed", (Aggregate, Index), Batch, Ready, Packed),
+        12 => row("packed", (Aggregate, Size), Batch, Ready, Packed),
+        13 if device => row("index_down", (Index, Size), Batch, Ready, HostIndex),
+        14 if device && compressed => row("sized", (Size, Payload), Batch, Ready, HostIndex),
+        15 if device => row("payload_down", (down, Deliver), Batch, Ready, HostPayload),
+        16 => row("handed", (Fetch, Size), Batch, Ready, Handoff),
+        17 => row("delivered", (Publish, Kick), Batch, Reuse, Handoff),
+        18 => row("to_sink", (Deliver, SinkWrite), Batch, Ready, Footers),
+        19 if !device => row("sunk", (SinkWrite, Kick), Batch, Reuse, Packed),
+        19 if compressed => row("sunk", (SinkWrite, Size), Batch, Reuse, HostPayload),
+        19 => row("sunk", (SinkWrite, Fetch), Batch, Reuse, HostPayload),
+        _ => None,
+    }
+}
+
+/// All live rows, in table order.
+pub fn rows(case: Case) -> impl Iterator<Item = (usize, Row)> {
+    (0..ROWS).filter_map(move |i| live(i, case).map(|r| (i, r)))
+}

@@ -1,0 +1,54 @@
+//! Elements into the chunk pool.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use device::{CopyJob, Device, Error, FillJob, Lane, Read, ScatterJob, Source, Write};
+use plan::{Plan, Scatter};
+
+/// Bytes of the pool that epoch `epoch` of a batch has.
+fn epoch_range(plan: &Plan, epoch: u32) -> Range<usize> {
+    let bytes = (plan.grid.chunks_per_epoch * plan.chunk_bytes) as usize;
+    let start = epoch as usize * bytes;
+    start..start + bytes
+}
+
+/// Queues the scatter of `count` elements, from element `first` of epoch `epoch` of the batch on.
+///
+/// # Errors
+/// The device cannot take the work.
+pub fn scatter(
+    (device, on): (&dyn Device, Lane),
+    (plan, geometry): (&Plan, &Arc<Scatter>),
+    epoch: u32,
+    (first, count): (u64, u64),
+    source: Source<'_>,
+    pool: Write<'_>,
+) -> Result<(), Error> {
+    let pool = pool.part(epoch_range(plan, epoch));
+    device.scatter(on, ScatterJob { geometry: geometry.clone(), first, count, source, pool })
+}
+
+/// Queues the fill value for a whole pool slot. Scattering never touches the padding, so once is enough for as long
+/// as the slot lives.
+///
+/// # Errors
+/// The device cannot take the work.
+pub fn pad((device, on): (&dyn Device, Lane), plan: &Plan, pool: Write<'_>) -> Result<(), Error> {
+    device.fill(on, FillJob { element: plan.fill.padded(), size: plan.dtype.size(), to: pool })
+}
+
+/// Queues the move of a begun epoch, number `epoch` of the batch before, to the head of the next batch.
+///
+/// # Errors
+/// The device cannot take the work.
+pub fn carry(
+    (device, on): (&dyn Device, Lane),
+    plan: &Plan,
+    epoch: u32,
+    from: &Read<'_>,
+    to: Write<'_>,
+) -> Result<(), Error> {
+    let (from, to) = (from.part(epoch_range(plan, epoch)), to.part(epoch_range(plan, 0)));
+    device.copy(on, CopyJob { from, to })
+}

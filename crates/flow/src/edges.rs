@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use plan::Memory;
 
-use crate::table::{Case, Kind, Mechanism, ROWS, Row, Stage, live, rows};
+use crate::table::{Case, Kind, Mechanism, Row, Stage, rows};
 
 const HEAD: &str = "\
 # The edge table
@@ -114,6 +114,7 @@ fn correspondence(text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::{ROWS, live};
 
     #[test]
     fn the_correspondence_names_rows_that_exist() {

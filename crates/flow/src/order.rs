@@ -9,7 +9,7 @@ use device::{Device, Mark};
 use std::time::Duration;
 
 use crate::Error;
-use crate::table::{Buffer, Case, Clock, Mechanism, ROWS, Row, Stage, live, rows};
+use crate::table::{Buffer, Case, Clock, Mechanism, ROWS, Row, Stage, rows};
 
 /// Copies of a mark: no wait reaches further back than the deepest ring.
 const RING: usize = 8;
@@ -26,7 +26,7 @@ pub struct Waited {
 }
 
 /// The live rows of a run, with their marks.
-pub struct Order {
+pub(crate) struct Order {
     device: Arc<dyn Device>,
     case: Case,
     marks: [[Mark; RING]; ROWS],
@@ -44,10 +44,6 @@ impl Order {
             }
         }
         Ok(Order { device, case, marks, waited: Mutex::default() })
-    }
-
-    pub(crate) fn case(&self) -> Case {
-        self.case
     }
 
     pub(crate) fn device(&self) -> &Arc<dyn Device> {
@@ -149,9 +145,4 @@ impl Entered {
     pub(crate) fn stage(&self) -> Stage {
         self.stage
     }
-}
-
-/// Whether the row of that name is live.
-pub(crate) fn is_live(name: &str, case: Case) -> bool {
-    (0..ROWS).any(|i| live(i, case).is_some_and(|r| r.name == name))
 }

@@ -12,7 +12,7 @@
 use super::shuffle;
 
 /// Cubes turned side by side.
-const LANES: usize = 8;
+const LANES: usize = 16;
 /// Plane bytes of that many cubes.
 const CUBES: usize = 64 * LANES;
 /// Bytes of the byte-shuffled tile: it and its source stay in the first-level cache.
@@ -131,32 +131,32 @@ fn swap<const SHIFT: u32>(first: u64, second: u64, low: u64) -> (u64, u64) {
 /// Words of up to `CUBES` plane bytes; absent ones are zero.
 #[inline(always)]
 fn from_plane(plane: &[u8]) -> Cubes {
+    let mut padded = [0; CUBES];
+    let plane = plane.first_chunk::<CUBES>().unwrap_or_else(|| {
+        padded[..plane.len()].copy_from_slice(plane);
+        &padded
+    });
     let mut cubes = [[0; LANES]; 8];
-    let words = plane.as_chunks::<8>().0;
-    if let Some(words) = words.first_chunk::<{ CUBES / 8 }>() {
-        for (at, word) in words.iter().enumerate() {
-            cubes[at % 8][at / 8] = u64::from_le_bytes(*word);
-        }
-    } else {
-        for (at, word) in words.iter().enumerate() {
-            cubes[at % 8][at / 8] = u64::from_le_bytes(*word);
+    for (lane, cube) in plane.as_chunks::<64>().0.iter().enumerate() {
+        let words = cube.as_chunks::<8>().0;
+        for word in 0..8 {
+            cubes[word][lane] = u64::from_le_bytes(words[word]);
         }
     }
     cubes
 }
 
+/// The inverse of `from_plane`.
 #[inline(always)]
 fn to_plane(cubes: &Cubes, plane: &mut [u8]) {
-    let words = plane.as_chunks_mut::<8>().0;
-    if let Some(words) = words.first_chunk_mut::<{ CUBES / 8 }>() {
-        for (at, word) in words.iter_mut().enumerate() {
-            *word = cubes[at % 8][at / 8].to_le_bytes();
-        }
-    } else {
-        for (at, word) in words.iter_mut().enumerate() {
-            *word = cubes[at % 8][at / 8].to_le_bytes();
+    let mut bytes = [0; CUBES];
+    for (lane, cube) in bytes.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+        let words = cube.as_chunks_mut::<8>().0;
+        for word in 0..8 {
+            words[word] = cubes[word][lane].to_le_bytes();
         }
     }
+    plane.copy_from_slice(&bytes[..plane.len()]);
 }
 
 /// Writes the front of a row part.

@@ -189,14 +189,18 @@ impl Device for Host {
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
         let AggregateJob { chunks, stride, crc32c, .. } = job;
         // SAFETY: whoever minted the view vouched for the order of this work too.
-        let (order, source) = unsafe { (job.order.detach(), job.source.detach()) };
+        let order = unsafe { job.order.detach() };
+        // SAFETY: as above.
+        let source = unsafe { job.source.detach() };
         let sizes = match job.sizes {
             Sizes::Fixed(size) => Sizes::Fixed(size),
             // SAFETY: as above.
             Sizes::Each(read) => Sizes::Each(unsafe { read.detach() }),
         };
         // SAFETY: as above.
-        let (mut packed, mut index) = unsafe { (job.packed.detach(), job.index.detach()) };
+        let mut packed = unsafe { job.packed.detach() };
+        // SAFETY: as above.
+        let mut index = unsafe { job.index.detach() };
         let bytes = u64::from(chunks) * stride;
         self.core.run(on, "aggregate", Operation::Aggregate, bytes, move || {
             let order = &order.bytes()?.as_chunks::<4>().0[..chunks as usize];

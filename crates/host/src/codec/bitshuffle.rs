@@ -21,7 +21,8 @@ const TILE: usize = 16 << 10;
 type Words = [u64; LANES];
 type Cubes = [Words; 8];
 
-/// Splits `source`, elements of `element` bytes, into bit rows.
+/// Splits `source`, elements of `element` bytes, into bit rows. Elements of more than 256 bytes, which Blosc does not
+/// know, are copied.
 ///
 /// # Panics
 /// When the two slices differ in length.

@@ -52,7 +52,7 @@ unsafe impl<const N: usize> Sync for Pool<N> {}
 impl<const N: usize> Pool<N> {
     /// # Safety
     /// No other task writes these elements.
-    unsafe fn run(&self, at: usize, len: usize) -> &mut [[u8; N]] {
+    unsafe fn run<'a>(self, at: usize, len: usize) -> &'a mut [[u8; N]] {
         assert!(at + len <= self.len, "a run leaves the pool");
         // SAFETY: inside the pool, by the assertion; exclusive, by the caller.
         let start = unsafe { self.base.add(at) };
@@ -74,9 +74,10 @@ fn typed<const N: usize>(g: &Scatter, first: u64, count: u64, source: Elements<'
         rows(g, start, len, part, pool);
     };
     if count <= TASK {
-        return if count > 0 {
-            task(first)
-        };
+        if count > 0 {
+            task(first);
+        }
+        return;
     }
     let tasks: u64 = count.div_ceil(TASK);
     (0..tasks).into_par_iter().for_each(|t| task(first + t * TASK));

@@ -64,7 +64,7 @@ fn check_theirs(request: &Request, chunk: &[u8]) {
 fn c_blosc_reads_every_frame_that_we_write() {
     for element in ELEMENTS {
         for bytes in SIZES {
-            for kind in KINDS {
+            for kind in [Kind::Constant, Kind::Random, Kind::Camera] {
                 let chunk = data::chunk(kind, element, bytes);
                 for (shuffle, inner) in SHUFFLES.into_iter().flat_map(|s| INNERS.map(|i| (s, i))) {
                     check_ours(Blosc { inner, level: 1, shuffle, block: None }, element, &chunk);
@@ -170,7 +170,7 @@ fn requests(element: usize, bytes: usize) -> Vec<Request> {
 fn we_read_every_frame_that_c_blosc_writes() {
     for element in ELEMENTS {
         for bytes in SIZES {
-            for kind in KINDS {
+            for kind in [Kind::Constant, Kind::Random, Kind::Camera] {
                 let chunk = data::chunk(kind, element, bytes);
                 for request in requests(element, bytes) {
                     check_theirs(&request, &chunk);
@@ -193,7 +193,7 @@ fn split_frames_are_among_those_we_read() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn any_chunk_goes_through_and_back(

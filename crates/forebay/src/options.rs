@@ -1,0 +1,40 @@
+//! How a run is carried out: nothing here changes what is stored.
+
+use std::time::Duration;
+
+use plan::Tuning;
+use serde_json::{Map, Value};
+
+/// Options of a run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Numbers that trade memory against speed.
+    pub tuning: Tuning,
+    /// Threads for kernels; 0: as many as there are cores.
+    pub threads: usize,
+    /// How long a whole layer of chunks may wait in memory before it is written, however slow the camera is.
+    pub publish_interval: Duration,
+    /// Whether an existing store is removed first. Only a folder that holds a `zarr.json` is.
+    pub overwrite: bool,
+    /// Name of the image, in its metadata; the empty name is left out.
+    pub name: String,
+    /// Attributes of the image (or of a plain array).
+    pub attributes: Map<String, Value>,
+    /// Plays a device with memory of its own: every byte is copied up and down as on a GPU. For tests.
+    #[doc(hidden)]
+    pub device_memory: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            tuning: Tuning::default(),
+            threads: 0,
+            publish_interval: Duration::from_secs(1),
+            overwrite: false,
+            name: String::new(),
+            attributes: Map::new(),
+            device_memory: false,
+        }
+    }
+}

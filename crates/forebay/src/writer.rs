@@ -1,0 +1,170 @@
+//! The writer: a configuration, a plan, a device, a store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use device::Device;
+use host::Host;
+use plan::{Config, Facts, Memory, Plan};
+use store::Store;
+
+use crate::element::Element;
+use crate::metadata::Metadata;
+use crate::metrics::{Metrics, Report, StageTime, WaitTime};
+use crate::{Error, Options, Target};
+
+/// Writes one array.
+pub struct Writer {
+    plan: Arc<Plan>,
+    device: Arc<dyn Device>,
+    store: Arc<dyn Store>,
+    metadata: Arc<Metadata>,
+    opened: Duration,
+    /// Taken by the close.
+    array: Option<flow::Array>,
+}
+
+/// The plan of a run, as [`Writer::open`] would make it; opens nothing.
+///
+/// # Errors
+/// The configuration is refused.
+pub fn plan_for(array: &Config, options: &Options) -> Result<Plan, Error> {
+    let memory = if options.device_memory { Memory::Device } else { Memory::Host };
+    Ok(Plan::new(array, &options.tuning, Facts { memory, alignment: 0, gate: false })?)
+}
+
+/// Rows of the edge table that order such a run, and how each is kept: see `docs/edges.md`.
+#[must_use]
+pub fn live_rows(plan: &Plan) -> Vec<(&'static str, &'static str)> {
+    flow::edges::summary(flow::table::Case::of(plan))
+}
+
+impl Writer {
+    /// Opens a new store and writes its metadata; nothing is written when anything is refused.
+    ///
+    /// # Errors
+    /// The configuration is refused; something is already there; the device or the store cannot be opened.
+    pub fn open(target: impl Into<Target>, array: &Config, options: Options) -> Result<Writer, Error> {
+        let plan = Arc::new(plan_for(array, &options)?);
+        let memory = plan.facts.memory;
+        let Options { threads, publish_interval, overwrite, name, attributes, .. } = options;
+        let device: Arc<dyn Device> = Arc::new(Host::open(threads)?.with_memory(memory));
+        let (target, opened) = (target.into(), device.now());
+        // Attributes are checked before the store is touched: a refused run must not have removed anything.
+        let probe =
+            Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array.plain, name, attributes)?;
+        let store = target.create(overwrite)?;
+        let metadata = Arc::new(probe.into_store(store.clone()));
+        metadata.begin()?;
+        let publisher = metadata.clone();
+        let setup = flow::Setup {
+            plan: plan.clone(),
+            device: device.clone(),
+            store: store.clone(),
+            path: metadata.path().to_owned(),
+            interval: publish_interval,
+            published: Box::new(move |extent| publisher.publish(extent, false).map_err(|e| e.to_string())),
+        };
+        let array = Some(flow::Array::open(setup)?);
+        Ok(Writer { plan, device, store, metadata, opened, array })
+    }
+
+    /// The plan of this run.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Appends any number of bytes: little-endian elements, dimensions in acquisition order. Blocks while all
+    /// buffers are in use.
+    ///
+    /// # Errors
+    /// The first error of the run. Bytes past a bounded size are refused, and none of that call is taken.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match &self.array {
+            Some(array) => Ok(array.append(bytes)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Appends typed elements.
+    ///
+    /// # Errors
+    /// The elements are of another type than the array's; otherwise as [`Writer::append`].
+    pub fn append_slice<T: Element>(&mut self, elements: &[T]) -> Result<(), Error> {
+        if T::DTYPE != self.plan.dtype {
+            return Err(Error::ElementType { given: T::DTYPE.name(), array: self.plan.dtype.name() });
+        }
+        self.append(bytemuck::cast_slice(elements))
+    }
+
+    /// Returns when every whole layer of chunks appended so far is written. Cuts no chunk and ends no shard;
+    /// appending goes on.
+    ///
+    /// # Errors
+    /// The first error of the run.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        match &self.array {
+            Some(array) => Ok(array.flush()?),
+            None => Ok(()),
+        }
+    }
+
+    /// What the run has done so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.array.as_ref().map_or_else(Metrics::default, |a| self.describe(a.progress()))
+    }
+
+    /// Writes what is left, finishes every shard, publishes the final shape, and makes it durable.
+    ///
+    /// # Errors
+    /// The first error of the run; then the store is visibly short, never wrong.
+    pub fn close(mut self) -> Result<Report, Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<Report, Error> {
+        let Some(array) = self.array.take() else {
+            return Ok(Report { shape: self.plan.shape(0), missing_bytes: 0, metrics: Metrics::default() });
+        };
+        let closed = array.close()?;
+        self.store.sync()?;
+        self.metadata.publish(closed.extent, true)?;
+        let shape = self.plan.shape(closed.extent);
+        Ok(Report { shape, missing_bytes: closed.missing, metrics: self.describe(closed.progress) })
+    }
+
+    fn describe(&self, progress: flow::Progress) -> Metrics {
+        let stage =
+            |b: device::Busy| StageTime { name: b.name, count: b.count, time: b.time, bytes: b.bytes };
+        let wait = |w: flow::Waited| WaitTime { reason: w.row, count: w.count, time: w.time };
+        let mut stages: Vec<_> = progress.busy.into_iter().map(stage).collect();
+        stages.sort_by_key(|s| std::cmp::Reverse(s.time));
+        Metrics {
+            elapsed: self.device.now().saturating_sub(self.opened),
+            bytes_in: progress.appended,
+            bytes_out: progress.stored,
+            bytes_chunked: progress.chunks * self.plan.chunk_bytes,
+            batches: progress.batches,
+            shards: progress.shards,
+            buffers: self.plan.budget.total(),
+            stages,
+            waits: progress.waited.into_iter().map(wait).collect(),
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Closes as [`Writer::close`] does and logs the result. After an error, or in a panic, it only stops.
+    fn drop(&mut self) {
+        let fine = self.array.as_ref().is_some_and(|a| a.check().is_ok());
+        if !fine || std::thread::panicking() {
+            return;
+        }
+        match self.end() {
+            Ok(report) => tracing::info!(shape = ?report.shape, "closed when dropped"),
+            Err(error) => tracing::error!(%error, "could not be closed when dropped"),
+        }
+    }
+}

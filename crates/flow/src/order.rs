@@ -46,6 +46,10 @@ impl Order {
         Ok(Order { device, case, marks, waited: Mutex::default() })
     }
 
+    pub(crate) fn case(&self) -> Case {
+        self.case
+    }
+
     pub(crate) fn device(&self) -> &Arc<dyn Device> {
         &self.device
     }

@@ -223,6 +223,10 @@ impl Producer {
         self.dispatch()?;
         if self.in_epoch > 0 {
             let run = self.run.clone();
+            // Nothing goes up in this dispatch, but a stage that is skipped waits and records all the same.
+            if Stage::Upload.present(run.engine.order.case()) {
+                run.engine.order.begin(Stage::Upload, self.dispatch)?.end()?;
+            }
             let entered = run.engine.order.begin(Stage::Scatter, self.dispatch)?;
             self.dispatch += 1;
             let left = run.geometry.epoch_elements - self.in_epoch;

@@ -350,7 +350,9 @@ fn grid(dims: &[Dim], order: &Order, append: usize) -> Result<ShardGrid, Refusal
 /// Epochs of a batch: as many whole ones as the target holds, at least one, at most what the array has.
 fn batch_epochs(grid: &ShardGrid, chunk_bytes: u64, target: u64) -> u32 {
     let epoch = grid.chunks_per_epoch.saturating_mul(chunk_bytes).max(1);
-    let most = (u64::from(u32::MAX) / 2 / grid.chunks_per_epoch).min(grid.epochs().unwrap_or(u64::MAX));
+    // Each chunk of a batch costs entries in tables and indexes, however small it is.
+    const MOST_CHUNKS: u64 = 1 << 16;
+    let most = (MOST_CHUNKS / grid.chunks_per_epoch).min(grid.epochs().unwrap_or(u64::MAX));
     u32::try_from((target / epoch).clamp(1, most.max(1))).unwrap_or(u32::MAX)
 }
 

@@ -1,0 +1,168 @@
+//! Random plans, streams and cuts against an independent reader.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Case, noise};
+use forebay::store::Store;
+use forebay::{Array, Blosc, BloscInner, Codec, DType, Dim, Fill, Options, Shuffle, Tuning, Writer};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+struct Run {
+    array: Array,
+    tuning: Tuning,
+    device_memory: bool,
+    /// Bytes of the stream, at most what the array holds.
+    bytes: usize,
+    /// Bytes of each append, again and again.
+    appends: Vec<usize>,
+    /// A flush after this many appends.
+    flush_every: usize,
+    interval: Duration,
+}
+
+fn codecs() -> impl Strategy<Value = Codec> {
+    let blosc = (any::<bool>(), 0u8..=6, 0..3usize, prop_oneof![Just(None), (1u32..5000).prop_map(Some)]);
+    let blosc = blosc.prop_map(|(lz4, level, shuffle, block)| {
+        let inner = if lz4 { BloscInner::Lz4 } else { BloscInner::Zstd };
+        let shuffle = [Shuffle::No, Shuffle::Byte, Shuffle::Bit][shuffle];
+        Codec::Blosc(Blosc { inner, level, shuffle, block })
+    });
+    prop_oneof![Just(Codec::None), (0..=4i32).prop_map(|level| Codec::Zstd { level }), blosc]
+}
+
+fn dims() -> impl Strategy<Value = Vec<Dim>> {
+    let dim = (1u64..8, 1u64..6, 1u64..4);
+    (prop::collection::vec(dim, 1..6), any::<bool>()).prop_map(|(dims, bounded)| {
+        let dim = |(d, (size, chunk, shard)): (usize, (u64, u64, u64))| {
+            // Dimension 0 is longer, so that runs cross rows of shards.
+            let size = if d == 0 { size * 5 } else { size };
+            // A chunk of 1 in front makes the dimensions behind it append dimensions too.
+            let chunk = if chunk > 4 { 1 } else { chunk };
+            let base =
+                if d == 0 && !bounded { Dim::unbounded("d0") } else { Dim::new(format!("d{d}"), size) };
+            base.chunk(chunk).chunks_per_shard(shard)
+        };
+        dims.into_iter().enumerate().map(dim).collect()
+    })
+}
+
+fn arrays() -> impl Strategy<Value = Array> {
+    (dims(), codecs(), any::<bool>(), 0..11usize, any::<bool>(), any::<bool>())
+        .prop_flat_map(|(dims, codec, crc32c, dtype, moved, filled)| {
+            let dtype = DType::ALL[dtype];
+            let fill = filled.then(|| Fill::parse("37", dtype).unwrap());
+            let array = Array { codec, crc32c, fill, plain: true, ..Array::new(dtype, dims) };
+            let inner: Vec<usize> = (1..array.dims.len()).collect();
+            (Just(array), Just(inner).prop_shuffle(), Just(moved))
+        })
+        .prop_map(|(array, inner, moved)| {
+            let names = std::iter::once(0).chain(inner).map(|d| array.dims[d].name.clone());
+            let order = moved.then(|| names.collect());
+            Array { order, ..array }
+        })
+}
+
+fn runs() -> impl Strategy<Value = Run> {
+    let tuning = (2u32..5, 1u64..6000, Just(4096u64));
+    let stream = (0.0..1.2f64, prop::collection::vec(1usize..6000, 1..6), 0usize..40, any::<bool>());
+    (arrays(), tuning, stream, any::<bool>()).prop_map(|(array, tuning, stream, device_memory)| {
+        let (slots, batch_bytes, staging_bytes) = tuning;
+        let (part, appends, flush_every, eager) = stream;
+        let inner: u64 = array.dims[1..].iter().map(|d| d.size.unwrap()).product();
+        let slice = inner as usize * array.dtype.size();
+        let most = array.dims[0].size.unwrap_or(30) as usize * slice;
+        let interval = if eager { Duration::ZERO } else { Duration::from_secs(60) };
+        let bytes = ((most as f64 * part) as usize).min(most);
+        let tuning = Tuning { slots, batch_bytes, staging_bytes };
+        Run { array, tuning, device_memory, bytes, appends, flush_every, interval }
+    })
+}
+
+type Objects = BTreeMap<String, Vec<u8>>;
+
+impl Run {
+    fn options(&self) -> Options {
+        let (tuning, device_memory) = (self.tuning, self.device_memory);
+        Options { tuning, device_memory, publish_interval: self.interval, threads: 2, ..Options::default() }
+    }
+
+    fn stream(&self) -> (Arc<dyn Store>, Vec<u8>, forebay::Report) {
+        let bytes = noise(self.bytes);
+        let store: Arc<dyn Store> = Arc::new(forebay::store::Memory::new());
+        let mut writer = Writer::open(store.clone(), &self.array, self.options()).unwrap();
+        let mut rest = &bytes[..];
+        let mut sizes = self.appends.iter().cycle();
+        for n in 0.. {
+            if rest.is_empty() {
+                break;
+            }
+            let (part, after) = rest.split_at(sizes.next().unwrap().min(&rest.len()).to_owned());
+            writer.append(part).unwrap();
+            rest = after;
+            if self.flush_every > 0 && n % self.flush_every == self.flush_every - 1 {
+                writer.flush().unwrap();
+            }
+        }
+        (store, bytes, writer.close().unwrap())
+    }
+
+    fn want(&self, bytes: &[u8], report: &forebay::Report) -> Vec<u8> {
+        let slices = report.shape[0] as usize;
+        let inner: u64 = self.array.dims[1..].iter().map(|d| d.size.unwrap()).product();
+        let size = self.array.dtype.size();
+        let fill = self.array.fill.unwrap_or(Fill::zero(self.array.dtype));
+        let mut want = bytes.to_vec();
+        let cut = want.len() % size;
+        if cut > 0 {
+            want.extend_from_slice(&fill.bytes()[cut..]);
+        }
+        while want.len() < slices * inner as usize * size {
+            want.extend_from_slice(fill.bytes());
+        }
+        want
+    }
+}
+
+fn shards(store: &Arc<dyn Store>) -> Objects {
+    let entries = store.list("").unwrap();
+    let keys = entries.into_iter().filter(|e| e.key.contains("c/")).map(|e| e.key);
+    keys.map(|k| (k.clone(), store.get(&k).unwrap().unwrap())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What was appended is what is read, and the store's bytes depend neither on how the run was cut into appends,
+    /// flushes and batches, nor on where the buffers lie.
+    #[test]
+    fn streams_come_back(run in runs()) {
+        let (store, bytes, report) = run.stream();
+        let case = Case { array: run.array.clone(), options: run.options() };
+        prop_assert!(case.read(&store) == run.want(&bytes, &report));
+        let plain = Run {
+            appends: vec![usize::MAX / 2],
+            flush_every: 0,
+            interval: Duration::from_secs(60),
+            device_memory: !run.device_memory,
+            tuning: Tuning { slots: 2, batch_bytes: 1 << 16, staging_bytes: 1 << 16 },
+            ..run
+        };
+        prop_assert!(shards(&store) == shards(&plain.stream().0));
+    }
+}
+
+#[test]
+fn thirty_two_dimensions() {
+    let mut dims = vec![Dim::unbounded("d0").chunk(2).chunks_per_shard(2)];
+    dims.extend((1..32).map(|d| Dim::new(format!("d{d}"), 1 + u64::from(d % 8 == 0)).chunk(1 + d % 2)));
+    let case = Case::new(Array { plain: true, ..Array::new(DType::U16, dims) });
+    let bytes = noise(7 * 8 * 2);
+    let (report, store) = case.write(&bytes, 5);
+    assert_eq!(report.shape[0], 7);
+    assert_eq!(case.read(&store), bytes);
+}

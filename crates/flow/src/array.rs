@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use device::sync::{Arc, Mutex};
-use device::{Busy, Device, HostThread};
+use device::{Busy, HostThread};
 use plan::Plan;
 use stage::Shards;
 use store::Store;
@@ -20,8 +20,8 @@ use crate::{Error, keeper};
 pub struct Setup {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// The device.
-    pub device: Arc<dyn Device>,
+    /// The engine, opened for this plan.
+    pub engine: Engine,
     /// Where shards go.
     pub store: Arc<dyn Store>,
     /// Path of the array in the store.
@@ -73,15 +73,16 @@ pub struct Array {
 }
 
 impl Array {
-    /// Allocates everything that the plan says, and starts.
+    /// Starts.
     ///
     /// # Errors
-    /// The device has not the memory, the codec or the threads.
+    /// The device has not the threads.
     pub fn open(setup: Setup) -> Result<Array, Error> {
-        let Setup { plan, device, store, path, interval, published } = setup;
+        let Setup { plan, engine, store, path, interval, published } = setup;
+        let device = engine.order.device().clone();
         let (rows, wake) = (Rows::new(device.mark()?), Wake::new(device.mark()?));
         let run = Arc::new(Run {
-            engine: Engine::open(device, &plan)?,
+            engine,
             geometry: Arc::new(plan.scatter.clone()),
             plan,
             fault: Default::default(),

@@ -25,14 +25,18 @@ pub(crate) struct Buffers {
 }
 
 /// A device, the order of its work, and its buffers.
-pub(crate) struct Engine {
+pub struct Engine {
     pub(crate) order: Arc<Order>,
     pub(crate) buffers: Buffers,
     pub(crate) encoder: Option<Arc<dyn Encoder>>,
 }
 
 impl Engine {
-    pub(crate) fn open(device: Arc<dyn device::Device>, plan: &Plan) -> Result<Engine, Error> {
+    /// Allocates everything that the plan says, and prepares its codec.
+    ///
+    /// # Errors
+    /// The device has not the memory or the codec.
+    pub fn open(device: Arc<dyn device::Device>, plan: &Plan) -> Result<Engine, Error> {
         let case = Case::of(plan);
         let pool = |buffer: Buffer| Pool::new(&*device, buffer, case, plan.budget.bytes_of(buffer.name()));
         let own = plan.facts.memory == Memory::Device;

@@ -19,6 +19,7 @@ mod run;
 pub mod table;
 
 pub use array::{Array, Closed, Progress, Setup};
+pub use engine::Engine;
 pub use error::Error;
 pub use order::Waited;
 pub use run::Published;

@@ -53,13 +53,15 @@ impl Writer {
         // Attributes are checked before the store is touched: a refused run must not have removed anything.
         let probe =
             Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array.plain, name, attributes)?;
+        // Memory and codec too: all that can fail without touching the store comes before it.
+        let engine = flow::Engine::open(device.clone(), &plan)?;
         let store = target.create(overwrite)?;
         let metadata = Arc::new(probe.into_store(store.clone()));
         metadata.begin()?;
         let publisher = metadata.clone();
         let setup = flow::Setup {
             plan: plan.clone(),
-            device: device.clone(),
+            engine,
             store: store.clone(),
             path: metadata.path().to_owned(),
             interval: publish_interval,

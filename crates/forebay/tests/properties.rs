@@ -26,7 +26,7 @@ struct Run {
 }
 
 fn codecs() -> impl Strategy<Value = Codec> {
-    let blosc = (any::<bool>(), 0u8..=6, 0..3usize, prop_oneof![Just(None), (1u32..5000).prop_map(Some)]);
+    let blosc = (any::<bool>(), 0u8..=6, 0..3usize, prop_oneof![Just(None), (128u32..5000).prop_map(Some)]);
     let blosc = blosc.prop_map(|(lz4, level, shuffle, block)| {
         let inner = if lz4 { BloscInner::Lz4 } else { BloscInner::Zstd };
         let shuffle = [Shuffle::No, Shuffle::Byte, Shuffle::Bit][shuffle];

@@ -258,11 +258,13 @@ fn check_codec(codec: &Codec) -> Result<(), Refusal> {
         Codec::Zstd { level: l } => level(i64::from(*l), 0..=22, "give a zstd level from 0 (default) to 22"),
         Codec::Blosc(b) => {
             level(i64::from(b.level), 0..=9, "give a Blosc level from 0 to 9")?;
+            // c-blosc's limits: a buffer below 128 bytes is not split, and three blocks must fit 31 bits.
+            let range = 128..=715_827_542;
             match b.block {
-                Some(0) => Err(Refusal::Codec {
+                Some(block) if !range.contains(&block) => Err(Refusal::Codec {
                     field: "block size",
-                    value: "0".to_owned(),
-                    remedy: "give 1 or more bytes, or leave it out to have it chosen",
+                    value: block.to_string(),
+                    remedy: "give a Blosc block of 128 to 715827542 bytes, or leave it out to have it chosen",
                 }),
                 _ => Ok(()),
             }
@@ -404,6 +406,11 @@ mod tests {
         assert_eq!(append("t:1 c:1 z:1 y:4 x:4", Some("t c y z x")), 2);
     }
 
+    fn blosc(level: u8, block: Option<u32>) -> Codec {
+        let (inner, shuffle) = (crate::BloscInner::Lz4, crate::Shuffle::Byte);
+        Codec::Blosc(crate::Blosc { inner, level, shuffle, block })
+    }
+
     #[test]
     fn refusals_name_the_field_the_value_and_the_remedy() {
         let check = |edit: fn(&mut Config), words: &[&str]| {
@@ -421,6 +428,8 @@ mod tests {
         check(|c| c.dims[0].chunks_per_shard = Some(0), &["`t`", "chunks per shard 0"]);
         check(|c| c.dims[0].scale = Some(f64::NAN), &["`t`", "scale NaN"]);
         check(|c| c.codec = Codec::Zstd { level: 23 }, &["level 23", "22"]);
+        check(|c| c.codec = blosc(10, None), &["level 10", "9"]);
+        check(|c| c.codec = blosc(1, Some(68)), &["block size 68", "128"]);
         check(|c| c.fill = Some(Fill::zero(DType::F32)), &["float32", "uint16"]);
         check(|c| c.dims[2].chunk = Some(u64::MAX / 4), &["too large"]);
         check(|c| c.dims[2].chunks_per_shard = Some(1 << 40), &["a shard (its bytes)", "fewer"]);

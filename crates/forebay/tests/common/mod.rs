@@ -162,10 +162,8 @@ impl Stored {
     }
 
     fn fill_bytes(&self, size: usize) -> Vec<u8> {
-        if let Some(i) = self.fill.as_i64() {
-            if !self.dtype.starts_with("float") {
-                return i.to_le_bytes()[..size].to_vec();
-            }
+        if let (Some(i), false) = (self.fill.as_i64(), self.dtype.starts_with("float")) {
+            return i.to_le_bytes()[..size].to_vec();
         }
         match (self.dtype.as_str(), self.fill.as_f64()) {
             ("float64", Some(f)) => f.to_le_bytes().to_vec(),

@@ -1,0 +1,227 @@
+//! What a writer promises around its data: publication, flush, failure, what is already there.
+
+mod common;
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{Case, noise};
+use forebay::store::{Failing, Memory, Store, Throttled};
+use forebay::{Array, Codec, DType, Dim, Error, Options, Tuning, Writer};
+
+const FRAME: usize = 40 * 30 * 2;
+
+fn array() -> Array {
+    let dims = vec![
+        Dim::unbounded("t").chunk(2).chunks_per_shard(2),
+        Dim::new("y", 40).chunk(16).chunks_per_shard(2),
+        Dim::new("x", 30).chunk(16).chunks_per_shard(1),
+    ];
+    Array { codec: Codec::Zstd { level: 1 }, ..Array::new(DType::U16, dims) }
+}
+
+fn memory() -> Arc<dyn Store> {
+    Arc::new(Memory::new())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test may look at the wall clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Waits until the condition holds; how long that took.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may wait for something outside the process's own marks"
+)]
+fn until(what: &str, condition: impl Fn() -> bool) -> Duration {
+    let start = now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}: waited 20 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    start.elapsed()
+}
+
+fn published(store: &Arc<dyn Store>) -> u64 {
+    let bytes = store.get("0/zarr.json").unwrap().unwrap();
+    serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["shape"][0].as_u64().unwrap()
+}
+
+/// Bytes of shards, finished or not.
+fn written(store: &Arc<dyn Store>) -> u64 {
+    store.list("0/c").unwrap().iter().map(|e| e.size).sum()
+}
+
+#[test]
+fn metadata_is_there_before_the_first_frame() {
+    let store = memory();
+    let writer = Writer::open(store.clone(), &array(), Options::default()).unwrap();
+    assert_eq!(published(&store), 0);
+    assert!(store.get("zarr.json").unwrap().is_some());
+    drop(writer);
+}
+
+#[test]
+fn a_slow_camera_loses_nothing_and_a_finished_shard_is_published_within_a_second() {
+    let store = memory();
+    let interval = Duration::from_millis(300);
+    let options = Options { publish_interval: interval, ..Options::default() };
+    let mut writer = Writer::open(store.clone(), &array(), options).unwrap();
+    // One layer of chunks and a half: the layer is written by the clock, without another append.
+    writer.append(&noise(3 * FRAME)).unwrap();
+    assert_eq!(written(&store), 0, "a full batch would hold much more");
+    let took = until("the layer", || written(&store) > 0);
+    assert!(took < interval + Duration::from_secs(1), "{took:?}");
+    assert_eq!(published(&store), 0, "the shard is not finished");
+    // The rest of the shard, and the begun layer is not lost.
+    writer.append(&noise(6 * FRAME)[3 * FRAME..5 * FRAME]).unwrap();
+    let took = until("the shard", || published(&store) == 4);
+    assert!(took < interval + Duration::from_secs(1), "{took:?}");
+    writer.append(&noise(6 * FRAME)[5 * FRAME..]).unwrap();
+    writer.close().unwrap();
+    assert_eq!(Case::new(array()).read(&store), noise(6 * FRAME));
+}
+
+#[test]
+fn flush_writes_whole_layers_and_appending_goes_on() {
+    let store = memory();
+    let mut writer = Writer::open(store.clone(), &array(), Options::default()).unwrap();
+    let frames = noise(11 * FRAME);
+    for (n, frame) in frames.chunks(FRAME).enumerate() {
+        writer.append(frame).unwrap();
+        writer.flush().unwrap();
+        let (layers, objects) = ((n + 1) / 2, store.list("0/c").unwrap());
+        assert_eq!(objects.is_empty(), layers == 0, "after {} frames", n + 1);
+        assert_eq!(writer.metrics().bytes_chunked, layers as u64 * 2 * 48 * 32 * 2);
+    }
+    writer.close().unwrap();
+    assert_eq!(Case::new(array()).read(&store), frames);
+}
+
+#[test]
+fn every_store_operation_that_fails_is_reported_and_nothing_hangs_or_lies() {
+    let frames = noise(19 * FRAME);
+    let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
+    for codec in [Codec::None, Codec::Zstd { level: 1 }] {
+        let mut n = 1;
+        loop {
+            let (inner, options) = (memory(), Options { tuning, ..Options::default() });
+            let failing = Arc::new(Failing::new(inner.clone(), n));
+            let store: Arc<dyn Store> = failing.clone();
+            let ended = write(&store, &Array { codec, ..array() }, options, &frames);
+            if failing.operations() < n {
+                ended.unwrap();
+                break;
+            }
+            assert!(ended.is_err(), "operation {n} failed and nobody was told");
+            check_prefix(&inner, &frames);
+            n += 1;
+        }
+        assert!(n > 20, "the run had only {n} operations");
+    }
+}
+
+fn write(store: &Arc<dyn Store>, array: &Array, options: Options, frames: &[u8]) -> Result<(), Error> {
+    let mut writer = Writer::open(store.clone(), array, options)?;
+    for frame in frames.chunks(FRAME) {
+        writer.append(frame)?;
+    }
+    writer.close().map(drop)
+}
+
+/// What is published is true, in whole shards.
+fn check_prefix(store: &Arc<dyn Store>, frames: &[u8]) {
+    if store.get("0/zarr.json").unwrap().is_none() {
+        return;
+    }
+    let extent = published(store) as usize;
+    assert!(extent.is_multiple_of(4) || extent == 19, "{extent} frames are no whole shards");
+    assert!(Case::new(array()).read(store) == frames[..extent * FRAME]);
+}
+
+#[test]
+fn later_calls_return_the_first_error() {
+    let store: Arc<dyn Store> = Arc::new(Failing::new(memory(), 3));
+    let tuning = Tuning { batch_bytes: 1, ..Tuning::default() };
+    let options = Options { tuning, publish_interval: Duration::ZERO, ..Options::default() };
+    let mut writer = Writer::open(store, &array(), options).unwrap();
+    let first = loop {
+        if let Err(error) = writer.append(&noise(2 * FRAME)).and_then(|()| writer.flush()) {
+            break error.to_string();
+        }
+    };
+    assert_eq!(writer.append(&[0]).unwrap_err().to_string(), first);
+    assert_eq!(writer.flush().unwrap_err().to_string(), first);
+    assert_eq!(writer.close().unwrap_err().to_string(), first);
+}
+
+#[test]
+fn a_slow_store_holds_the_producer_back_and_loses_nothing() {
+    let inner = memory();
+    let slow: Arc<dyn Store> = Arc::new(Throttled::new(inner.clone(), NonZeroU64::new(400_000).unwrap()));
+    let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
+    let options = Options { tuning, ..Options::default() };
+    let frames = noise(60 * FRAME);
+    write(&slow, &Array { codec: Codec::None, ..array() }, options, &frames).unwrap();
+    assert_eq!(Case::new(array()).read(&inner), frames);
+}
+
+#[test]
+fn what_is_there_is_not_touched_unless_it_is_a_store_to_be_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.zarr");
+    let open =
+        |overwrite| Writer::open(path.as_path(), &array(), Options { overwrite, ..Options::default() });
+    open(false).unwrap().close().unwrap();
+    let said = open(false).map(drop).unwrap_err().to_string();
+    assert!(said.contains("run.zarr") && said.contains("overwrite"), "{said}");
+    std::fs::write(path.join("stale"), "x").unwrap();
+    open(true).unwrap().close().unwrap();
+    assert!(!path.join("stale").exists(), "the old store is gone");
+
+    let other = folder.path().join("photos");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("cat.jpg"), "meow").unwrap();
+    let options = Options { overwrite: true, ..Options::default() };
+    let said = Writer::open(other.as_path(), &array(), options).map(drop).unwrap_err().to_string();
+    assert!(said.contains("zarr.json") && other.join("cat.jpg").exists(), "{said}");
+}
+
+#[test]
+fn a_refused_run_writes_and_removes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.zarr");
+    Writer::open(path.as_path(), &array(), Options::default()).unwrap().close().unwrap();
+    let before = std::fs::read(path.join("0/zarr.json")).unwrap();
+    let mut bad = array();
+    bad.dims[1].chunk = Some(0);
+    let overwrite = Options { overwrite: true, ..Options::default() };
+    assert!(Writer::open(path.as_path(), &bad, overwrite.clone()).is_err());
+    let attributes = serde_json::from_str(r#"{"ome": 1}"#).unwrap();
+    assert!(Writer::open(path.as_path(), &array(), Options { attributes, ..overwrite }).is_err());
+    assert_eq!(std::fs::read(path.join("0/zarr.json")).unwrap(), before);
+    let fresh = folder.path().join("new.zarr");
+    assert!(Writer::open(fresh.as_path(), &bad, Options::default()).is_err());
+    assert!(!fresh.exists());
+}
+
+#[test]
+fn a_writer_that_is_dropped_closes_as_close_does() {
+    let store = memory();
+    let mut writer = Writer::open(store.clone(), &array(), Options::default()).unwrap();
+    writer.append(&noise(5 * FRAME)).unwrap();
+    drop(writer);
+    assert_eq!(Case::new(array()).read(&store), noise(5 * FRAME));
+}
+
+#[test]
+fn typed_slices_are_checked_against_the_array() {
+    let store = memory();
+    let mut writer = Writer::open(store.clone(), &array(), Options::default()).unwrap();
+    let said = writer.append_slice(&[1.0f32]).unwrap_err().to_string();
+    assert!(said.contains("float32") && said.contains("uint16"), "{said}");
+    writer.append_slice(&vec![7u16; FRAME / 2]).unwrap();
+    assert_eq!(writer.close().unwrap().shape, [1, 40, 30]);
+}

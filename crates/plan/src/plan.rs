@@ -161,7 +161,9 @@ impl Plan {
     /// Bytes of the shard indexes that one batch can finish: those of each row that ends in it.
     #[must_use]
     pub fn footer_bytes(&self) -> u64 {
-        let rows = u64::from(self.batch_epochs) / self.grid.epochs_per_row + 1;
+        // A batch that begins in mid-row ends one row more; the last row of a bounded array may be short.
+        let short = u64::from(self.grid.epochs().is_some());
+        let rows = u64::from(self.batch_epochs) / self.grid.epochs_per_row + 1 + short;
         rows.saturating_mul(self.grid.shards_per_row).saturating_mul(16 * self.grid.chunks_per_shard + 4)
     }
 
@@ -435,6 +437,33 @@ mod tests {
         check(|c| c.dims[2].chunks_per_shard = Some(1 << 40), &["a shard (its bytes)", "fewer"]);
         check(|c| c.dims[2].size = Some(1 << 62), &["the array", "smaller"]);
         check(|c| c.dims[2].chunk = Some(1 << 30), &["a chunk of", "smaller"]);
+    }
+
+    /// Counts the shards that end in each possible batch, and compares with what the plan holds for their indexes.
+    #[test]
+    fn indexes_of_all_shards_that_end_in_a_batch_fit() {
+        for (size, chunk, shard, batch) in
+            (1..40).flat_map(|s| [(s, 3, 3, 5), (s, 1, 4, 9), (s, 2, 1, 7), (s, 5, 2, 1)])
+        {
+            let dims =
+                vec![Dim::new("t", size).chunk(chunk).chunks_per_shard(shard), Dim::new("x", 4).chunk(2)];
+            let tuning = Tuning { batch_bytes: batch * chunk * 4, ..Tuning::default() };
+            let config = Config { plain: true, ..Config::new(DType::U8, dims) };
+            let plan = Plan::new(&config, &tuning, FACTS).unwrap();
+            let (grid, epochs) = (&plan.grid, plan.grid.epochs().unwrap());
+            let ends = |e: u64| {
+                e + 1 == epochs || grid.row_and_first_shard(e).0 != grid.row_and_first_shard(e + 1).0
+            };
+            for first in 0..epochs {
+                let last = (first + u64::from(plan.batch_epochs)).min(epochs);
+                let rows = (first..last).filter(|&e| ends(e)).count() as u64;
+                let index = 16 * grid.chunks_per_shard + 4;
+                assert!(
+                    rows * grid.shards_per_row * index <= plan.footer_bytes(),
+                    "{size} {chunk} {shard} {first}"
+                );
+            }
+        }
     }
 
     #[test]

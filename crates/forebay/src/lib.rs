@@ -30,16 +30,25 @@ compile_error!(
     "forebay stores little-endian elements as they lie in memory: build for a little-endian machine"
 );
 
+mod contents;
 mod element;
 mod error;
+mod hierarchy;
+mod inspect;
+mod layout;
 mod metadata;
 mod metrics;
 mod options;
+mod readback;
 mod target;
+mod verify;
 mod writer;
 
+pub use contents::Unpublished;
 pub use element::Element;
 pub use error::Error;
+pub use format::{Axis, Level, Multiscales};
+pub use inspect::{About, ArrayInfo, Image, Inspected, about, inspect};
 pub use metrics::{Metrics, Report, StageTime, WaitTime};
 pub use options::Options;
 pub use plan::{
@@ -47,6 +56,7 @@ pub use plan::{
     Shuffle, Tuning,
 };
 pub use target::Target;
+pub use verify::{ArrayCheck, Damage, Verified, verify};
 pub use writer::{Writer, live_rows, plan_for};
 
 /// Stores: where objects go, and how to make one of your own.

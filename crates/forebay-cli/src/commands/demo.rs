@@ -1,0 +1,136 @@
+//! `forebay demo`: a synthetic camera into a store, to see it work.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use forebay::{Array, Codec, DType, Dim, Metrics, Options, Writer};
+use serde_json::json;
+
+use crate::args::{Tune, codec, image_name};
+use crate::camera::Camera;
+use crate::interrupt::Stop;
+use crate::progress::Progress;
+use crate::report::Outcome;
+use crate::{Failure, layout, output};
+
+/// Bytes on disk at which the demo stops, however many seconds are left.
+const MOST_BYTES: u64 = 2_000_000_000;
+
+/// See it work: a synthetic camera streams for ten seconds (at most 2 GB on disk)
+///
+/// The camera shows moving spots with offset and shot noise. It is as fast as the writer lets it be, so the rate
+/// that is shown is what this machine can take with this codec.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The store to make
+    #[arg(default_value = "forebay-demo.ome.zarr")]
+    out: PathBuf,
+
+    /// Seconds to stream for
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+
+    /// Compression of a chunk, as in `write`
+    #[arg(long, value_name = "CODEC", default_value = "zstd:1", value_parser = codec::parse)]
+    codec: Codec,
+
+    /// Pixels along each side of a frame
+    #[arg(long, value_name = "PIXELS", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(64..=8192))]
+    size: u64,
+
+    /// Replace a Zarr store that is already there
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Print one JSON object on standard output when done
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    tuning: Tune,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let mut options = args.tuning.options();
+    options.overwrite = args.overwrite;
+    options.name = image_name(&args.out);
+    let array = args.array();
+    let plan = forebay::plan_for(&array, &options)?;
+    refuse_early(&args.out, &options)?;
+    let stop = Stop::listen()?;
+    output::say(&format!("{}\n", layout::text(&plan)));
+    let camera = Camera::new(args.size as usize);
+    let mut writer = Writer::open(args.out.as_path(), &array, options)?;
+    let mut progress = Progress::new(plan.frame_bytes, Some(args.seconds * 1000));
+    let streamed = stream(&camera, &mut writer, args.seconds, &stop, &mut progress);
+    progress.closing();
+    let closed = streamed.and_then(|()| Ok(writer.close()?));
+    progress.clear();
+    let outcome = Outcome { store: &args.out, plan: &plan, report: &closed? };
+    conclude(&outcome, stop.asked(), args.json)
+}
+
+impl Args {
+    fn array(&self) -> Array {
+        let dims = vec![
+            Dim::unbounded("t").scale(0.01, "second"),
+            Dim::new("y", self.size).scale(0.108, "micrometer"),
+            Dim::new("x", self.size).scale(0.108, "micrometer"),
+        ];
+        Array { codec: self.codec, ..Array::new(DType::U16, dims) }
+    }
+}
+
+/// Says at once what [`Writer::open`] would say after the frames are made.
+fn refuse_early(out: &Path, options: &Options) -> Result<(), Failure> {
+    if options.overwrite || !out.join("zarr.json").exists() {
+        return Ok(());
+    }
+    Err(forebay::Error::Exists { path: out.to_owned(), what: "a Zarr store is already there" }.into())
+}
+
+fn stream(
+    camera: &Camera,
+    writer: &mut Writer,
+    seconds: u64,
+    stop: &Stop,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    for i in 0.. {
+        let metrics = writer.metrics();
+        if stop.asked()
+            || metrics.elapsed >= Duration::from_secs(seconds)
+            || most_on_disk(&metrics) > MOST_BYTES
+        {
+            break;
+        }
+        progress.show(&metrics, metrics.elapsed.as_millis() as u64);
+        writer.append_slice(camera.frame(i))?;
+    }
+    Ok(())
+}
+
+/// What the store can come to, if nothing of what is on its way can be compressed.
+fn most_on_disk(metrics: &Metrics) -> u64 {
+    metrics.bytes_out + metrics.bytes_in.saturating_sub(metrics.bytes_chunked)
+}
+
+fn conclude(outcome: &Outcome<'_>, interrupted: bool, json: bool) -> Result<(), Failure> {
+    output::say(&outcome.text());
+    output::say(&opening(outcome.store));
+    if json {
+        let mut object = outcome.json(&[]);
+        object["interrupted"] = json!(interrupted);
+        output::json(&object);
+    }
+    if interrupted { Err(Failure::Interrupted) } else { Ok(()) }
+}
+
+fn opening(store: &Path) -> String {
+    let store = store.display();
+    format!(
+        "\nOpen it:\n  python   import zarr; a = zarr.open(\"{store}\", mode=\"r\")[\"0\"]; print(a.info)\n  \
+         napari   napari --plugin napari-ome-zarr {store}\n  check    forebay verify {store}"
+    )
+}

@@ -1,0 +1,7 @@
+//! The subcommands.
+
+pub(crate) mod demo;
+pub(crate) mod info;
+pub(crate) mod plan;
+pub(crate) mod verify;
+pub(crate) mod write;

@@ -1,0 +1,443 @@
+//! The forebay command, run as users run it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Elements of a frame of the streams that are made here: u16, 3 x 5.
+const FRAME: usize = 2 * 3 * 5;
+const STREAM: [&str; 4] = ["--dtype", "u16", "-d", "t:0:2:1,y:3,x:5"];
+
+/// A folder to work in.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Desk {
+        Desk(tempfile::tempdir().unwrap())
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> &Desk {
+        fs::write(self.at(name), bytes).unwrap();
+        self
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_forebay"));
+        command.current_dir(self.0.path()).args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        Ran::from(self.command(args).output().unwrap())
+    }
+
+    /// Starts with an open standard input.
+    fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdin(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
+        let mut child = self.start(args);
+        let mut stdin = child.stdin.take().unwrap();
+        // A command that refuses does not read its input.
+        let _ = stdin.write_all(input);
+        drop(stdin);
+        Ran::from(child.wait_with_output().unwrap())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn shape(&self, store: &str) -> Value {
+        document(&self.at(store).join("0"))["shape"].clone()
+    }
+}
+
+fn document(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("zarr.json")).unwrap()).unwrap()
+}
+
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    said: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code(), out: text(output.stdout), said: text(output.stderr) }
+    }
+}
+
+impl Ran {
+    fn fine(self) -> Ran {
+        assert_eq!(self.code, Some(0), "{}", self.said);
+        self
+    }
+
+    /// The one object on standard output.
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.out, self.said))
+    }
+}
+
+/// Real images, cut small.
+fn data(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name);
+    path.to_str().unwrap().to_owned()
+}
+
+const STACK: &str = "brownian-u8-t12-y106-x159.tif";
+const VOLUME: &str = "mri-i16-t2-z11-y61-x77.npy";
+
+fn frames(count: usize) -> Vec<u8> {
+    (0..count * FRAME).map(|i| (i * 7 % 251) as u8).collect()
+}
+
+#[test]
+fn files_become_stores_with_the_shape_type_and_names_that_they_have() {
+    let check = |file: &str, shape: Value, dtype: &str, names: Value| {
+        let desk = Desk::new();
+        let ran = desk.run(&["write", &data(file), "out.ome.zarr", "--json"]).fine();
+        let said = ran.json();
+        let array = document(&desk.at("out.ome.zarr/0"));
+        assert_eq!((&said["shape"], &array["shape"]), (&shape, &shape));
+        assert_eq!((&said["dtype"], &array["data_type"]), (&json!(dtype), &json!(dtype)));
+        assert_eq!(array["dimension_names"], names);
+        assert_eq!(array["attributes"]["forebay"]["complete"], true);
+        desk.run(&["verify", "out.ome.zarr"]).fine();
+    };
+    check(STACK, json!([12, 106, 159]), "uint8", json!(["t", "y", "x"]));
+    check(VOLUME, json!([2, 11, 61, 77]), "int16", json!(["t", "z", "y", "x"]));
+    check("zebrafish-u16-y301-x333.tif", json!([301, 333]), "uint16", json!(["y", "x"]));
+}
+
+#[test]
+fn elements_come_back_byte_for_byte() {
+    let desk = Desk::new();
+    let input = frames(4);
+    let run = ["write", "-", "out", "--codec", "none", "--dtype", "u16", "-d", "t:4:4:1,y:3:3:1,x:5:5:1"];
+    desk.run_with(&run, &input).fine();
+    let shard = fs::read(desk.at("out/0/c/0/0/0")).unwrap();
+    assert_eq!(&shard[..input.len()], input);
+}
+
+#[test]
+fn raw_files_and_standard_input_are_written_alike() {
+    let desk = Desk::new();
+    desk.file("a.raw", &frames(5)).file("b.raw", &frames(3));
+    desk.run_with(&[&["write", "-", "piped"], &STREAM[..]].concat(), &frames(5)).fine();
+    desk.run(&[&["write", "a.raw", "file"], &STREAM[..]].concat()).fine();
+    desk.run(&[&["write", "a.raw", "b.raw", "both"], &STREAM[..]].concat()).fine();
+    assert_eq!(desk.shape("piped"), json!([5, 3, 5]));
+    assert_eq!(desk.shape("file"), json!([5, 3, 5]));
+    assert_eq!(desk.shape("both"), json!([8, 3, 5]));
+    let shard = |store: &str| fs::read(desk.at(store).join("0/c/2/0/0")).unwrap();
+    assert_eq!(shard("piped"), shard("file"));
+}
+
+#[test]
+fn what_is_given_is_stored() {
+    let desk = Desk::new();
+    desk.file("about.json", br#"{"operator": "N. N."}"#);
+    let args = ["write", &data(VOLUME), "run.ome.zarr", "-d", "t,z:11:4:3,y::32,x::32:2"];
+    let more = ["--codec", "blosc-lz4:3:bitshuffle", "--crc32c", "--fill-value", "-7"];
+    let rest = ["--scale", "t=100ms,z=2um,y=0.65um,x=0.65um", "--attributes", "about.json"];
+    desk.run(&[&args[..], &more, &rest].concat()).fine();
+    let group = document(&desk.at("run.ome.zarr"));
+    assert_eq!(group["attributes"]["operator"], "N. N.");
+    let image = &group["attributes"]["ome"]["multiscales"][0];
+    assert_eq!(image["name"], "run");
+    assert_eq!(image["axes"][0]["unit"], "millisecond");
+    let scale = &image["datasets"][0]["coordinateTransformations"][0]["scale"];
+    assert_eq!(scale, &json!([100.0, 2.0, 0.65, 0.65]));
+    let array = document(&desk.at("run.ome.zarr/0")).to_string();
+    for part in ["\"fill_value\":-7", "\"bitshuffle\"", "\"crc32c\"", "\"chunk_shape\":[2,4,32,32]"] {
+        assert!(array.contains(part), "{part} in {array}");
+    }
+}
+
+#[test]
+fn plain_arrays_and_other_orders_are_written() {
+    let desk = Desk::new();
+    let order = ["--order", "t,x,y,z", "--plain"];
+    desk.run(&[&["write", &data(VOLUME), "out"], &order[..]].concat()).fine();
+    let array = document(&desk.at("out"));
+    assert_eq!(array["shape"], json!([2, 77, 61, 11]));
+    assert_eq!(array["node_type"], "array");
+}
+
+#[test]
+fn an_order_that_is_mended_is_told() {
+    let desk = Desk::new();
+    let run = ["write", "-", "out", "--dtype", "u8", "-d", "t:0,z:2,c:3,y:4,x:4"];
+    let ran = desk.run_with(&run, &[0; 96]).fine();
+    assert!(ran.said.contains("t c z y x") && ran.said.contains("OME-Zarr asks"), "{}", ran.said);
+}
+
+/// Runs `write IN out ARGS` and demands exit 2, the words on standard error, and that nothing was written.
+fn refused(args: &[&str], words: &[&str]) {
+    let desk = Desk::new();
+    desk.file("list.json", b"[1]").file("broken.json", b"{").file("name.json", br#"{"ome": 1}"#);
+    desk.file("note.txt", b"text");
+    let before = desk.names();
+    let ran = desk.run(&[&["write"], args].concat());
+    assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.said);
+    for word in words {
+        assert!(ran.said.contains(word), "`{word}` of {args:?} in: {}", ran.said);
+    }
+    assert_eq!(desk.names(), before, "{args:?} wrote something");
+    let json = desk.run(&[&["write"], args, &["--json"]].concat());
+    let error = &json.json()["error"];
+    assert_eq!(error["exit"], 2);
+    assert!(words.iter().all(|w| error["message"].as_str().unwrap().contains(w)), "{error}");
+}
+
+#[test]
+fn bad_input_is_refused_with_a_remedy_and_nothing_is_written() {
+    let (stack, volume) = (data(STACK), data(VOLUME));
+    let with = |more: &[&str], words: &[&str]| refused(&[&[&*stack, "out"], more].concat(), words);
+    refused(&[], &["nothing is given", "store"]);
+    refused(&["only"], &["only `only`", "store"]);
+    refused(&["missing.npy", "out"], &["missing.npy", "check the path"]);
+    refused(&["-", "out"], &["--dtype", "-d name:size"]);
+    refused(&["-", "out", "-d", "t:0,y:3,x:5"], &["--dtype"]);
+    refused(&["-", "out", "--dtype", "u16", "-d", "t:0,y,x:5"], &["inner axis"]);
+    with(&["--codec", "lz4"], &["blosc-lz4"]);
+    with(&["--codec", "gzip"], &["gzip", "zstd"]);
+    with(&["--codec", "zstd:23"], &["23", "22"]);
+    with(&["--codec", "blosc-lz4:10"], &["10", "0 to 9"]);
+    with(&["--dtype", "u16"], &["uint16", "uint8", "leave --dtype out"]);
+    with(&["--dtype", "c64"], &["c64", "f32"]);
+    with(&["-d", "y:107"], &["`y`", "107", "106"]);
+    with(&["-d", "t:5"], &["`t`", "5", "12"]);
+    with(&["-d", "c:5"], &["`c`", "t y x"]);
+    with(&["-d", "y:106:0"], &["`y`", "chunk 0"]);
+    with(&["-d", "t:a"], &["`a`", "t:0:16:4"]);
+    with(&["--order", "y,t,x"], &["`t`", "first"]);
+    with(&["--scale", "q=1um"], &["`q`", "t, y, x"]);
+    with(&["--scale", "y=1furlong"], &["furlong", "um"]);
+    with(&["--scale", "y=0um"], &["`y`", "larger than 0"]);
+    with(&["--fill-value", "256"], &["256", "range"]);
+    with(&["--attributes", "list.json"], &["list.json", "object"]);
+    with(&["--attributes", "broken.json"], &["broken.json", "JSON"]);
+    with(&["--attributes", "none.json"], &["none.json", "cannot be read"]);
+    with(&["--attributes", "name.json"], &["`ome`", "another name"]);
+    with(&["--slots", "9"], &["slots", "2 to 8"]);
+    with(&["--batch", "many"], &["many", "32M"]);
+    refused(&[&volume, "out", "-d", "t,q,y,x", "--order", "t,q,x"], &["3 of 4"]);
+    refused(&[&volume, "note.txt"], &["note.txt", "another path"]);
+}
+
+#[test]
+fn only_a_zarr_store_is_replaced_and_only_when_asked() {
+    let desk = Desk::new();
+    let write = |more: &[&str]| desk.run(&[&["write", &data(STACK), "out"], more].concat());
+    write(&[]).fine();
+    fs::write(desk.at("out/left"), b"over").unwrap();
+    let ran = write(&[]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.said.contains("--overwrite"), "{}", ran.said);
+    assert_eq!(write(&["--overwrite", "--codec", "zstd:99"]).code, Some(2));
+    assert!(desk.at("out/left").exists(), "a refused run has removed the store");
+    write(&["--overwrite"]).fine();
+    assert!(!desk.at("out/left").exists());
+
+    fs::remove_dir_all(desk.at("out")).unwrap();
+    fs::create_dir(desk.at("out")).unwrap();
+    desk.file("out/thesis.tex", b"dear");
+    for more in [&[][..], &["--overwrite"]] {
+        let ran = write(more);
+        assert_eq!(ran.code, Some(2));
+        assert!(!ran.said.contains("--overwrite"), "{}", ran.said);
+        assert_eq!(fs::read(desk.at("out/thesis.tex")).unwrap(), b"dear");
+    }
+}
+
+#[test]
+fn plan_says_what_write_does_and_writes_nothing() {
+    let desk = Desk::new();
+    let args = ["--codec", "zstd:3", "-d", "t::2,y::32,x::32"];
+    let plan = desk.run(&[&["plan", &data(STACK), "out", "--json"], &args[..]].concat()).fine().json();
+    let text = desk.run(&[&["plan", &data(STACK), "out"], &args[..]].concat()).fine().out;
+    assert_eq!(desk.names(), [""; 0]);
+    let wrote = desk.run(&[&["write", &data(STACK), "out", "--json"], &args[..]].concat()).fine().json();
+    for field in ["dtype", "codec", "chunk", "shard", "order", "dims", "notes"] {
+        assert_eq!(plan[field], wrote[field], "{field}");
+    }
+    let total: u64 = plan["budget"]["holders"].as_array().unwrap().iter().map(bytes).sum();
+    assert_eq!(plan["budget"]["total"], total);
+    for word in ["chunks/shard", "chunk pool", "epoch", "batch", "staging", "host wait"] {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+}
+
+fn bytes(holder: &Value) -> u64 {
+    holder["copies"].as_u64().unwrap() * holder["bytes"].as_u64().unwrap()
+}
+
+#[test]
+fn the_report_has_the_totals() {
+    let desk = Desk::new();
+    let ran = desk.run_with(&[&["write", "-", "out", "--json"], &STREAM[..]].concat(), &frames(5)).fine();
+    let report = ran.json();
+    assert_eq!(report["bytes_in"], 5 * FRAME);
+    assert_eq!(report["missing_bytes"], 0);
+    assert_eq!(report["shards"], 3);
+    assert_eq!((&report["chunk"], &report["shard"]), (&json!([2, 3, 5]), &json!([2, 3, 5])));
+    assert_eq!((&report["codec"], &report["store"]), (&json!("zstd:1"), &json!("out")));
+    assert!(report["seconds"].as_f64().unwrap() > 0.0);
+    assert!(report["ratio"].as_f64().unwrap() > 0.0);
+    assert!(report["stages"].as_array().unwrap().iter().any(|s| s["name"] == "compress"));
+    assert!(report["waits"].is_array() && report["error"].is_null());
+    for word in ["shape", "stored", "stages", "waits", "t 5"] {
+        assert!(ran.said.contains(word), "{word} in {}", ran.said);
+    }
+}
+
+#[test]
+fn a_stream_may_be_shorter_than_its_size() {
+    let desk = Desk::new();
+    let run = ["write", "-", "out", "--dtype", "u16", "-d", "t:9,y:3,x:5"];
+    let ran = desk.run_with(&run, &frames(4)).fine();
+    assert!(ran.said.contains("ends at 4 of 9"), "{}", ran.said);
+    assert_eq!(desk.shape("out"), json!([4, 3, 5]));
+}
+
+#[test]
+fn a_stream_that_goes_on_past_its_size_is_closed_and_reported() {
+    let desk = Desk::new();
+    let run = ["write", "-", "out", "--json", "--dtype", "u16", "-d", "t:2,y:3,x:5"];
+    let ran = desk.run_with(&run, &frames(4));
+    assert_eq!(ran.code, Some(1), "{}", ran.said);
+    assert!(ran.json()["error"]["message"].as_str().unwrap().contains("-d t:0"), "{}", ran.said);
+    assert_eq!(desk.shape("out"), json!([2, 3, 5]));
+    desk.run(&["verify", "out"]).fine();
+}
+
+#[test]
+fn a_stream_that_ends_within_a_frame_is_closed_and_reported() {
+    let desk = Desk::new();
+    let run = [&["write", "-", "out", "--json"], &STREAM[..]].concat();
+    let ran = desk.run_with(&run, &frames(4)[..3 * FRAME + 7]);
+    assert_eq!(ran.code, Some(1), "{}", ran.said);
+    let report = ran.json();
+    assert_eq!((&report["shape"], &report["missing_bytes"]), (&json!([4, 3, 5]), &json!(FRAME - 7)));
+    assert!(report["error"]["message"].as_str().unwrap().contains("7 of its 30 bytes"), "{}", ran.said);
+    desk.run(&["verify", "out"]).fine();
+}
+
+#[test]
+fn a_file_that_breaks_in_mid_run_leaves_what_was_read() {
+    let desk = Desk::new();
+    let mut bytes = fs::read(data(STACK)).unwrap();
+    // Somewhere in the compressed pages, whose directories are all sound.
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 64].fill(0xff);
+    desk.file("broken.tif", &bytes);
+    let ran = desk.run(&["write", "broken.tif", "out", "--json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.said);
+    let report = ran.json();
+    assert!(report["error"]["message"].as_str().unwrap().contains("broken.tif"), "{report}");
+    assert_eq!(desk.shape("out"), report["shape"]);
+    desk.run(&["verify", "out"]).fine();
+}
+
+#[test]
+fn an_interrupt_closes_the_store_while_the_input_stays_open() {
+    for signal in ["-INT", "-TERM"] {
+        let desk = Desk::new();
+        let mut child = desk.start(&[&["write", "-", "out", "--json"], &STREAM[..]].concat());
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&frames(6)).unwrap();
+        wait_for_frames(&desk);
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        drop(stdin);
+        assert_eq!(ran.code, Some(130), "{}", ran.said);
+        let report = ran.json();
+        assert_eq!((&report["shape"], &report["interrupted"]), (&json!([6, 3, 5]), &json!(true)));
+        assert_eq!(desk.shape("out"), json!([6, 3, 5]));
+        assert_eq!(document(&desk.at("out/0"))["attributes"]["forebay"]["complete"], true);
+        desk.run(&["verify", "out"]).fine();
+    }
+}
+
+/// Until the first frames are published, which says that the command has read them all: they came in one write.
+fn wait_for_frames(desk: &Desk) {
+    for _ in 0..600 {
+        let text = fs::read(desk.at("out/0/zarr.json")).unwrap_or_default();
+        let shape = serde_json::from_slice::<Value>(&text).map(|d| d["shape"][0].clone());
+        if shape.is_ok_and(|n| n.as_u64() > Some(0)) {
+            return;
+        }
+        #[expect(clippy::disallowed_methods, reason = "another process has no mark to block on")]
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("nothing was published within a minute");
+}
+
+#[test]
+fn what_the_arguments_do_not_mean_is_an_object_too() {
+    let desk = Desk::new();
+    let ran = desk.run(&["write", "--no-such-option", "--json"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.json()["error"]["message"].as_str().unwrap().contains("--no-such-option"));
+}
+
+#[test]
+fn the_demo_streams_reports_and_says_how_to_open_it() {
+    let desk = Desk::new();
+    let args = ["demo", "--seconds", "1", "--size", "256", "--json"];
+    let ran = desk.run(&args).fine();
+    let report = ran.json();
+    assert_eq!(report["shape"][1], 256);
+    assert!(report["shape"][0].as_u64().unwrap() > 0);
+    for word in ["import zarr", "napari", "forebay verify forebay-demo.ome.zarr"] {
+        assert!(ran.said.contains(word), "{word} in {}", ran.said);
+    }
+    let again = desk.run(&args);
+    assert_eq!(again.code, Some(2));
+    assert!(again.said.contains("forebay-demo.ome.zarr") && again.said.contains("--overwrite"));
+    desk.run(&["demo", "--seconds", "1", "--size", "256", "--overwrite"]).fine();
+    desk.run(&["verify", "forebay-demo.ome.zarr"]).fine();
+}
+
+#[test]
+fn help_and_version_are_on_standard_output() {
+    let desk = Desk::new();
+    let check = |args: &[&str], words: &[&str]| {
+        let ran = desk.run(args).fine();
+        assert!(words.iter().all(|w| ran.out.contains(w)), "{args:?}: {}", ran.out);
+    };
+    check(&["--version"], &["forebay ", env!("CARGO_PKG_VERSION")]);
+    check(&["--help"], &["forebay demo", "forebay write stack.tif", "camera | forebay write -", "130"]);
+    check(&["write", "--help"], &["blosc-lz4", "Examples", "chunks-per-shard"]);
+    check(&["plan", "--help"], &["writes nothing"]);
+}
+
+#[test]
+fn a_reader_of_standard_output_may_go_away() {
+    let desk = Desk::new();
+    let mut child = desk.start(&["plan", &data(STACK), "out"]);
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+}

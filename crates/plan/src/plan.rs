@@ -190,6 +190,7 @@ impl Plan {
             hold("host payload", slots, packed);
             hold("host index", slots, index);
         }
+        hold("chunk tables", 1, self.grid.chunks_per_epoch * 16);
         hold("shard indexes", slots, self.footer_bytes());
         // One entry of 24 bytes for each chunk of each shard that is open at a time.
         hold("open shards", self.grid.shards_per_row, self.grid.chunks_per_shard * 24);
@@ -363,6 +364,7 @@ fn batch_epochs(grid: &ShardGrid, chunk_bytes: u64, target: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const FACTS: Facts = Facts { memory: Memory::Host, alignment: 0, gate: true };
 
@@ -437,6 +439,40 @@ mod tests {
         check(|c| c.dims[2].chunks_per_shard = Some(1 << 40), &["a shard (its bytes)", "fewer"]);
         check(|c| c.dims[2].size = Some(1 << 62), &["the array", "smaller"]);
         check(|c| c.dims[2].chunk = Some(1 << 30), &["a chunk of", "smaller"]);
+    }
+
+    fn any_number() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            1u64..9,
+            (0u32..64).prop_map(|b| 1 << b),
+            (0u32..64).prop_map(|b| u64::MAX >> b),
+            any::<u64>()
+        ]
+    }
+
+    proptest! {
+        /// Any numbers at all are planned or refused: nothing wraps (debug builds panic), nothing is allocated for them.
+        #[test]
+        fn no_numbers_overflow(
+            dims in prop::collection::vec((any_number(), any_number(), any_number()), 1..6),
+            dtype in 0..11usize,
+            (codec, batch, staging) in (0..3usize, any_number(), any_number()),
+        ) {
+            let dim = |(d, (size, chunk, shard)): (usize, &(u64, u64, u64))| {
+                Dim::new(format!("d{d}"), *size).chunk(*chunk).chunks_per_shard(*shard)
+            };
+            let dims = dims.iter().enumerate().map(dim).collect();
+            let codec = [Codec::None, Codec::Zstd { level: 1 }, blosc(1, None)][codec];
+            let config = Config { plain: true, codec, ..Config::new(DType::ALL[dtype], dims) };
+            let tuning = Tuning { slots: 8, batch_bytes: batch, staging_bytes: staging };
+            if let Ok(plan) = Plan::new(&config, &tuning, FACTS) {
+                prop_assert!(plan.budget.total() > 0);
+                let last = plan.grid.epochs().unwrap() - 1;
+                let (row, shard) = plan.grid.row_and_first_shard(last);
+                prop_assert!(shard < plan.grid.shards_per_row);
+                prop_assert!(plan.extent_of_rows(row + 1) == plan.dims[0].size.unwrap());
+            }
+        }
     }
 
     /// Counts the shards that end in each possible batch, and compares with what the plan holds for their indexes.

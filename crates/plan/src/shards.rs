@@ -7,6 +7,13 @@
 use crate::Refusal;
 use crate::error::product;
 
+/// Each shard index holds 16 bytes a chunk and is kept while the shard is open.
+const MOST_IN_SHARD: u64 = 1 << 24;
+/// Each chunk of an epoch has entries in tables.
+const MOST_IN_EPOCH: u64 = 1 << 22;
+/// Each open shard is an object under construction: a file, or an upload.
+const MOST_OPEN: u64 = 1 << 16;
+
 /// Chunks and shards of an array, in storage order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardGrid {
@@ -50,22 +57,23 @@ impl ShardGrid {
         let counts: Vec<u64> = chunks.iter().map(|c| c.unwrap_or(1)).collect();
         let shards = |d: usize| counts[d].div_ceil(per_shard[d]);
         let rank = counts.len();
+        let within = |count: u64, most: u64, what: &str| match count <= most {
+            true => Ok(count),
+            false => {
+                Err(Refusal::TooLarge { what: format!("{what} ({count}, at most {most})"), remedy: larger })
+            }
+        };
         let chunks_per_shard = product(per_shard.iter().copied(), "the number of chunks in a shard", larger)?;
-        // The index has 16 bytes a chunk, and one is held for each open shard.
-        if chunks_per_shard > 1 << 28 {
-            let what = format!("a shard of {chunks_per_shard} chunks");
-            return Err(Refusal::TooLarge { what, remedy: larger });
-        }
+        within(chunks_per_shard, MOST_IN_SHARD, "the number of chunks in a shard")?;
         let inner = counts[append..].iter().copied();
         let chunks_per_epoch = product(inner, "the number of chunks in an epoch", larger)?;
-        if chunks_per_epoch > 1 << 28 {
-            let what = format!("an epoch of {chunks_per_epoch} chunks");
-            return Err(Refusal::TooLarge { what, remedy: larger });
-        }
+        within(chunks_per_epoch, MOST_IN_EPOCH, "the number of chunks in an epoch")?;
         let shards_per_epoch = (append..rank).map(shards).product::<u64>();
         let between = product(counts[1..append].iter().copied(), "the number of epochs in a shard", larger)?;
         let epochs_per_row = product([per_shard[0], between], "the number of epochs in a shard", larger)?;
-        let shards_per_row = (1..append).map(shards).product::<u64>() * shards_per_epoch;
+        let open = (1..append).map(shards).chain([shards_per_epoch]);
+        let shards_per_row = product(open, "the number of shards that are open at once", larger)?;
+        within(shards_per_row, MOST_OPEN, "the number of shards that are open at once")?;
         let mut grid = ShardGrid {
             append,
             chunks,

@@ -24,10 +24,16 @@ pub struct Host {
 pub(crate) struct Core {
     lanes: Lanes,
     marks: Arc<Marks>,
-    pool: Arc<rayon::ThreadPool>,
+    /// Threads that move bytes. Apart from the codec's, or a scatter of a millisecond would stand behind chunks that
+    /// take a hundred to compress, and staging would starve.
+    movers: Arc<rayon::ThreadPool>,
+    codecs: Arc<rayon::ThreadPool>,
     meters: Arc<Mutex<Vec<Busy>>>,
     opened: Instant,
 }
+
+/// Threads that move bytes: a few fill the memory's bandwidth.
+const MOVERS: usize = 4;
 
 impl Host {
     /// Opens the host with `threads` threads for kernels; 0: as many as there are cores.
@@ -36,14 +42,18 @@ impl Host {
     /// The system gives no more threads.
     pub fn open(threads: usize) -> Result<Host, Error> {
         let open = |e: &dyn std::fmt::Display| Error::new(Operation::Open, e);
-        let pool =
-            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("forebay-{i}"));
-        let pool = Arc::new(pool.build().map_err(|e| open(&e))?);
+        let pool = |threads: usize, name: &'static str| {
+            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            let pool = builder.thread_name(move |i| format!("forebay-{name}{i}")).build();
+            pool.map(Arc::new).map_err(|e| open(&e))
+        };
+        let codecs = pool(threads, "codec")?;
+        let movers = pool(codecs.current_num_threads().min(MOVERS), "mover")?;
         let marks = Arc::new(Marks::default());
         let lanes = Lanes::new(marks.clone())?;
         #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
         let opened = Instant::now();
-        let core = Arc::new(Core { lanes, marks, pool, meters: Arc::default(), opened });
+        let core = Arc::new(Core { lanes, marks, movers, codecs, meters: Arc::default(), opened });
         Ok(Host { core, memory: Memory::Host })
     }
 }
@@ -59,11 +69,11 @@ impl Host {
 
 impl Core {
     pub(crate) fn threads(&self) -> usize {
-        self.pool.current_num_threads()
+        self.codecs.current_num_threads()
     }
 
-    /// Queues a kernel, timed under its name.
-    pub(crate) fn run(
+    /// Queues a kernel that moves bytes, timed under its name.
+    fn run(
         &self,
         on: Lane,
         name: &'static str,
@@ -71,7 +81,26 @@ impl Core {
         bytes: u64,
         kernel: impl FnOnce() -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
-        let (pool, meters, opened) = (self.pool.clone(), self.meters.clone(), self.opened);
+        self.run_in(&self.movers, (on, name, what, bytes), kernel)
+    }
+
+    /// Queues a codec's kernel, timed under its name.
+    pub(crate) fn run_codec(
+        &self,
+        on: Lane,
+        bytes: u64,
+        kernel: impl FnOnce() -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        self.run_in(&self.codecs, (on, "compress", Operation::Encode, bytes), kernel)
+    }
+
+    fn run_in(
+        &self,
+        pool: &Arc<rayon::ThreadPool>,
+        (on, name, what, bytes): (Lane, &'static str, Operation, u64),
+        kernel: impl FnOnce() -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (pool, meters, opened) = (pool.clone(), self.meters.clone(), self.opened);
         let job = move || {
             let start = opened.elapsed();
             let ended = pool.install(kernel);

@@ -50,7 +50,7 @@ impl Encoder for HostEncoder {
         let mut sizes = unsafe { sizes.detach() };
         let work = self.work.clone();
         let bytes = u64::from(chunks) * work.chunk_bytes as u64;
-        self.core.run(on, "compress", Operation::Encode, bytes, move || {
+        self.core.run_codec(on, bytes, move || {
             work.run(chunks as usize, pool.bytes()?, scratch.bytes()?, sizes.bytes()?)
         })
     }

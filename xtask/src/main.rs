@@ -1,4 +1,49 @@
-//! The project's own tools.
+//! The project's own tools: `cargo xtask` lists them.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod docs;
+mod exec;
+mod readers;
+mod suite;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [--quick] [--no-readers]
+            everything: format, clippy, documentation, tidy, tests in debug and in release,
+            foreign readers
+            --quick       leave out the release tests and the foreign readers
+            --no-readers  leave out the foreign readers (they install packages)
+  tidy      room arrows, unsafe code, dependencies, licences, generated files, words
+  docs      write the generated documents anew
+  readers   write stores of many shapes and read them back with other people's programs";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match command(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(words: &[&str]) -> exec::Outcome {
+    let root = exec::root();
+    match words {
+        ["test", flags @ ..] => suite::run(&root, &suite::Flags::parse(flags)?),
+        ["tidy"] => tidy::run(&root),
+        ["docs"] => docs::write(&root),
+        ["readers"] => readers::run(&root),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(format!("`{}` is no command\n\n{USAGE}", words.join(" "))),
+    }
+}

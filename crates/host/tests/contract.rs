@@ -35,7 +35,9 @@ fn a_failed_lane_reaches_its_marks_and_every_wait_says_why() {
     let (a, b) = (host.allocate(Home::Device, 8).unwrap(), host.allocate(Home::Device, 4).unwrap());
     let mark = host.mark().unwrap();
     // SAFETY: nothing else uses the regions.
-    let (from, to) = unsafe { (Read::mint(&a, 0..8), Write::mint(&b, 0..4)) };
+    let from = unsafe { Read::mint(&a, 0..8) };
+    // SAFETY: as above.
+    let to = unsafe { Write::mint(&b, 0..4) };
     host.copy(Lane::H2d, CopyJob { from, to }).unwrap();
     host.record(Lane::H2d, mark, 0).unwrap();
     let said = host.wait(Lane::Producer, mark, 0).unwrap_err().to_string();

@@ -300,7 +300,7 @@ fn the_report_has_the_totals() {
     assert_eq!(report["missing_bytes"], 0);
     assert_eq!(report["shards"], 3);
     assert_eq!((&report["chunk"], &report["shard"]), (&json!([2, 3, 5]), &json!([2, 3, 5])));
-    assert_eq!((&report["codec"], &report["store"]), (&json!("zstd:1"), &json!("out")));
+    assert_eq!((&report["codec"], &report["store"]), (&json!("blosc-zstd:1:shuffle"), &json!("out")));
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
     assert!(report["ratio"].as_f64().unwrap() > 0.0);
     assert!(report["stages"].as_array().unwrap().iter().any(|s| s["name"] == "compress"));

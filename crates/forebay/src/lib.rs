@@ -4,17 +4,14 @@
 //! written while more arrive. Other programs can read what is finished while the run goes on.
 //!
 //! ```
-//! use forebay::{Array, Codec, DType, Dim, Options, Writer};
+//! use forebay::{Array, DType, Dim, Options, Writer};
 //!
 //! let folder = tempfile::tempdir()?;
-//! let array = Array {
-//!     codec: Codec::Zstd { level: 1 },
-//!     ..Array::new(DType::U16, vec![
-//!         Dim::unbounded("t").scale(0.1, "second"),
-//!         Dim::new("y", 64).scale(0.65, "micrometer"),
-//!         Dim::new("x", 96).scale(0.65, "micrometer"),
-//!     ])
-//! };
+//! let array = Array::new(DType::U16, vec![
+//!     Dim::unbounded("t").scale(0.1, "second"),
+//!     Dim::new("y", 64).scale(0.65, "micrometer"),
+//!     Dim::new("x", 96).scale(0.65, "micrometer"),
+//! ]);
 //! let mut writer = Writer::open(folder.path().join("run.ome.zarr"), &array, Options::default())?;
 //! for t in 0..10u16 {
 //!     writer.append_slice(&vec![t; 64 * 96])?;

@@ -7,8 +7,10 @@ use super::size;
 /// What there is to choose from.
 const KNOWN: &str =
     "none, zstd[:LEVEL], blosc-zstd or blosc-lz4[:LEVEL[:noshuffle|shuffle|bitshuffle[:BLOCK]]]";
-/// Level of a Blosc frame where none is given; also that of numcodecs.
-const BLOSC_LEVEL: u8 = 5;
+/// Level of a Blosc-LZ4 frame where none is given; also that of numcodecs.
+const LZ4_LEVEL: u8 = 5;
+/// Level of a Blosc-zstd frame where none is given: Blosc's 5 is zstd's 9, which no camera waits for.
+const ZSTD_LEVEL: u8 = 1;
 
 /// Reads a codec. Levels that no codec has are left to the plan, which names the range.
 pub(crate) fn parse(text: &str) -> Result<Codec, String> {
@@ -38,7 +40,8 @@ fn zstd(text: &str, rest: &[&str]) -> Result<Codec, String> {
 }
 
 fn blosc(text: &str, inner: BloscInner, rest: &[&str]) -> Result<Codec, String> {
-    let mut blosc = Blosc { inner, level: BLOSC_LEVEL, shuffle: Shuffle::Byte, block: None };
+    let level = if inner == BloscInner::Lz4 { LZ4_LEVEL } else { ZSTD_LEVEL };
+    let mut blosc = Blosc { inner, level, shuffle: Shuffle::Byte, block: None };
     if rest.len() > 3 {
         return Err(format!("`{text}` has more than a level, a shuffle and a block size; use {KNOWN}"));
     }

@@ -37,7 +37,7 @@ pub(crate) struct Request {
     ///
     /// none; zstd[:LEVEL]; blosc-zstd and blosc-lz4[:LEVEL[:SHUFFLE[:BLOCK]]], where SHUFFLE is noshuffle, shuffle
     /// or bitshuffle. Examples: zstd:3, blosc-lz4:5:bitshuffle.
-    #[arg(long, value_name = "CODEC", default_value = "zstd:1", value_parser = codec::parse)]
+    #[arg(long, value_name = "CODEC", default_value = "blosc-zstd:1", value_parser = codec::parse)]
     codec: Codec,
 
     /// Put a CRC-32C checksum behind each chunk

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     seconds: u64,
 
     /// Compression of a chunk, as in `write`
-    #[arg(long, value_name = "CODEC", default_value = "zstd:1", value_parser = codec::parse)]
+    #[arg(long, value_name = "CODEC", default_value = "blosc-zstd:1", value_parser = codec::parse)]
     codec: Codec,
 
     /// Pixels along each side of a frame

@@ -10,6 +10,7 @@ use store::Store;
 
 use crate::courier::{self, OwnedParts};
 use crate::engine::Engine;
+use crate::latency::Latency;
 use crate::order::Waited;
 use crate::producer::Producer;
 use crate::run::{Counts, Published, Rows, Run, Wake, lock};
@@ -45,6 +46,10 @@ pub struct Progress {
     pub shards: u64,
     /// Batches kicked.
     pub batches: u64,
+    /// The most bytes that the store has held at once.
+    pub peak_in_flight: u64,
+    /// How long appends took.
+    pub latency: Latency,
     /// How long each kernel has run.
     pub busy: Vec<Busy>,
     /// How long the host has waited, row by row.
@@ -90,6 +95,7 @@ impl Array {
             rows,
             wake,
             counts: Counts::default(),
+            latency: Mutex::default(),
             waiting: Mutex::new(None),
             published,
             interval,
@@ -127,7 +133,10 @@ impl Array {
     /// # Errors
     /// The first error of the run; or more bytes than the array holds, and then none are taken.
     pub fn append(&self, bytes: &[u8]) -> Result<(), Error> {
-        lock(&self.producer).append(bytes).map_err(|error| match error {
+        let start = self.run.device().now();
+        let ended = lock(&self.producer).append(bytes);
+        lock(&self.run.latency).add(self.run.device().now().saturating_sub(start));
+        ended.map_err(|error| match error {
             // Refused before anything was taken: the run is as it was.
             Error::PastEnd { .. } => error,
             _ => self.run.fail(error),
@@ -165,6 +174,8 @@ impl Array {
             chunks: totals.chunks,
             shards: totals.shards,
             batches: totals.batches,
+            peak_in_flight: totals.peak_in_flight,
+            latency: lock(&self.run.latency).clone(),
             busy: self.run.device().busy(),
             waited: self.run.engine.order.waited(),
         }

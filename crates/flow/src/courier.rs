@@ -138,8 +138,7 @@ struct BatchParts<'a> {
 
 impl Parts for BatchParts<'_> {
     fn payload(&mut self, range: Range<u64>) -> Part {
-        let view = self.payload.lend(range.start as usize..range.end as usize);
-        Box::new(SlotPart { view, home: self.home.clone() })
+        SlotPart::lend(self.payload.lend(range.start as usize..range.end as usize), self.home)
     }
 
     fn footer(&mut self, bytes: &[u8]) -> Part {
@@ -151,7 +150,7 @@ impl Parts for BatchParts<'_> {
             // Footers are allocated in the host's memory; a device that breaks this has broken its contract.
             Err(error) => drop(self.home.run.fail(error)),
         }
-        Box::new(SlotPart { view: self.footers.lend_written(self.entered, range), home: self.home.clone() })
+        SlotPart::lend(self.footers.lend_written(self.entered, range), self.home)
     }
 }
 
@@ -159,6 +158,19 @@ impl Parts for BatchParts<'_> {
 struct SlotPart {
     view: Read<'static>,
     home: Arc<Home>,
+}
+
+impl SlotPart {
+    fn lend(view: Read<'static>, home: &Arc<Home>) -> Part {
+        home.run.counts.add(|t| t.lend(view.len()));
+        Box::new(SlotPart { view, home: home.clone() })
+    }
+}
+
+impl Drop for SlotPart {
+    fn drop(&mut self) {
+        self.home.run.counts.add(|t| t.take_back(self.view.len()));
+    }
 }
 
 impl store::Payload for SlotPart {

@@ -11,6 +11,7 @@ use crate::Error;
 use crate::courier::Handoff;
 use crate::engine::Engine;
 use crate::error::Fault;
+use crate::latency::Latency;
 
 /// Called with the number of slices of dimension 0 that finished shards cover, from the keeper's thread.
 pub type Published = Box<dyn Fn(u64) -> Result<(), String> + Send + Sync>;
@@ -30,6 +31,7 @@ pub(crate) struct Run {
     pub(crate) rows: Rows,
     pub(crate) wake: Wake,
     pub(crate) counts: Counts,
+    pub(crate) latency: Mutex<Latency>,
     /// When the oldest whole epoch that was not kicked arrived.
     pub(crate) waiting: Mutex<Option<Duration>>,
     pub(crate) published: Published,
@@ -62,6 +64,22 @@ pub(crate) struct Totals {
     pub(crate) chunks: u64,
     pub(crate) shards: u64,
     pub(crate) batches: u64,
+    /// Bytes that the store holds now, and the most that it has held.
+    pub(crate) in_flight: u64,
+    pub(crate) peak_in_flight: u64,
+}
+
+impl Totals {
+    /// Bytes go to the store.
+    pub(crate) fn lend(&mut self, bytes: usize) {
+        self.in_flight += bytes as u64;
+        self.peak_in_flight = self.peak_in_flight.max(self.in_flight);
+    }
+
+    /// Bytes come back.
+    pub(crate) fn take_back(&mut self, bytes: usize) {
+        self.in_flight -= bytes as u64;
+    }
 }
 
 impl Counts {

@@ -40,6 +40,10 @@ impl Outcome<'_> {
             ("stored", self.stored()),
         ];
         rows.extend(progress::peak().map(|p| ("memory", self.memory(p))));
+        if self.report.missing_bytes > 0 {
+            rows.push(("missing", self.missing()));
+        }
+        rows.push(("appends", self.appends()));
         rows.push(("stages", longest(stages)));
         rows.push(("waits", longest(waits)));
         rows
@@ -70,6 +74,18 @@ impl Outcome<'_> {
         format!("{} in {} shard{plural}{ratio}", human::data(m.bytes_out), human::count(m.shards))
     }
 
+    fn missing(&self) -> String {
+        let bytes = human::data(self.report.missing_bytes);
+        format!("the last {} is {bytes} short; the fill value stands there", self.plan.dims[0].name)
+    }
+
+    fn appends(&self) -> String {
+        let a = self.metrics().appends;
+        let times = [("p50", a.p50), ("p99", a.p99), ("p99.9", a.p999), ("max", a.max)];
+        let words = times.map(|(name, t)| format!("{name} {}", human::time(t)));
+        format!("{}: {}", human::count(a.count), words.join(", "))
+    }
+
     fn memory(&self, peak: u64) -> String {
         format!("{} at most, {} of it buffers", human::memory(peak), human::memory(self.metrics().buffers))
     }
@@ -87,6 +103,14 @@ impl Outcome<'_> {
             "ratio": m.ratio(),
             "shards": m.shards,
             "peak_memory": progress::peak(),
+            "peak_in_flight": m.peak_in_flight,
+            "appends": json!({
+                "count": m.appends.count,
+                "p50": m.appends.p50.as_secs_f64(),
+                "p99": m.appends.p99.as_secs_f64(),
+                "p999": m.appends.p999.as_secs_f64(),
+                "max": m.appends.max.as_secs_f64(),
+            }),
             "stages": m.stages.iter().map(|s| json!({
                 "name": s.name, "count": s.count, "seconds": s.time.as_secs_f64(), "bytes": s.bytes,
             })).collect::<Vec<_>>(),

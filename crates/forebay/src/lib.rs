@@ -46,7 +46,7 @@ pub use element::Element;
 pub use error::Error;
 pub use format::{Axis, Level, Multiscales};
 pub use inspect::{About, ArrayInfo, Image, Inspected, about, inspect};
-pub use metrics::{Metrics, Report, StageTime, WaitTime};
+pub use metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
 pub use options::Options;
 pub use plan::{
     Blosc, BloscInner, Budget, Codec, Config as Array, DType, Dim, Fill, Holder, Kind, Order, Plan, Refusal,

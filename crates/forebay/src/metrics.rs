@@ -26,6 +26,21 @@ pub struct WaitTime {
     pub time: Duration,
 }
 
+/// How long the calls of `append` took; each one is counted, quantiles are known to an eighth above.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppendTime {
+    /// Calls.
+    pub count: u64,
+    /// Half of them took at most this long.
+    pub p50: Duration,
+    /// 99 of 100.
+    pub p99: Duration,
+    /// 999 of 1000.
+    pub p999: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
 /// What a run has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
@@ -43,6 +58,10 @@ pub struct Metrics {
     pub shards: u64,
     /// Bytes that all buffers hold, as the plan says.
     pub buffers: u64,
+    /// The most bytes that the store has held at once.
+    pub peak_in_flight: u64,
+    /// Calls of `append`.
+    pub appends: AppendTime,
     /// Stages, by time.
     pub stages: Vec<StageTime>,
     /// Waits.

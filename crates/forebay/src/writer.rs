@@ -10,7 +10,7 @@ use store::Store;
 
 use crate::element::Element;
 use crate::metadata::Metadata;
-use crate::metrics::{Metrics, Report, StageTime, WaitTime};
+use crate::metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
 use crate::{Error, Options, Target};
 
 /// Writes one array.
@@ -151,6 +151,14 @@ impl Writer {
             batches: progress.batches,
             shards: progress.shards,
             buffers: self.plan.budget.total(),
+            peak_in_flight: progress.peak_in_flight,
+            appends: AppendTime {
+                count: progress.latency.count(),
+                p50: progress.latency.quantile(0.5),
+                p99: progress.latency.quantile(0.99),
+                p999: progress.latency.quantile(0.999),
+                max: progress.latency.max(),
+            },
             stages,
             waits: progress.waited.into_iter().map(wait).collect(),
         }

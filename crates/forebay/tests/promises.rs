@@ -92,7 +92,7 @@ fn flush_writes_whole_layers_and_appending_goes_on() {
     for (n, frame) in frames.chunks(FRAME).enumerate() {
         writer.append(frame).unwrap();
         writer.flush().unwrap();
-        let (layers, objects) = ((n + 1) / 2, store.list("0/c").unwrap());
+        let (layers, objects) = (n.div_ceil(2), store.list("0/c").unwrap());
         assert_eq!(objects.is_empty(), layers == 0, "after {} frames", n + 1);
         assert_eq!(writer.metrics().bytes_chunked, layers as u64 * 2 * 48 * 32 * 2);
     }

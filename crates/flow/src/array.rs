@@ -1,5 +1,6 @@
 //! An array that is being written.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use device::sync::{Arc, Mutex};
@@ -97,6 +98,7 @@ impl Array {
             counts: Counts::default(),
             latency: Mutex::default(),
             waiting: Mutex::new(None),
+            missed: Mutex::new(false),
             published,
             interval,
         });
@@ -134,7 +136,7 @@ impl Array {
     /// The first error of the run; or more bytes than the array holds, and then none are taken.
     pub fn append(&self, bytes: &[u8]) -> Result<(), Error> {
         let start = self.run.device().now();
-        let ended = lock(&self.producer).append(bytes);
+        let ended = self.produce(|producer| producer.append(bytes));
         lock(&self.run.latency).add(self.run.device().now().saturating_sub(start));
         ended.map_err(|error| match error {
             // Refused before anything was taken: the run is as it was.
@@ -148,10 +150,20 @@ impl Array {
     /// # Errors
     /// The first error of the run.
     pub fn flush(&self) -> Result<(), Error> {
-        self.run.fault.check()?;
-        let mut producer = lock(&self.producer);
-        producer.kick_whole().map_err(|e| self.run.fail(e))?;
-        self.drained(producer.batch)
+        self.produce(|producer| {
+            self.run.fault.check()?;
+            producer.kick_whole().map_err(|e| self.run.fail(e))?;
+            self.drained(producer.batch)
+        })
+    }
+
+    /// Acts as the producer. A keeper that found the lock taken is rung afterwards.
+    fn produce<T>(&self, act: impl FnOnce(&mut Producer) -> T) -> T {
+        let done = act(&mut lock(&self.producer));
+        if std::mem::take(&mut *lock(&self.run.missed)) {
+            self.run.wake.up(&self.run);
+        }
+        done
     }
 
     /// Waits until the first `batches` batches are delivered and back from the store.
@@ -197,6 +209,8 @@ impl Array {
         let ended = self.finish();
         self.stop();
         let (extent, missing) = ended.map_err(|e| self.run.fail(e))?;
+        // What the keeper met on its way out counts too.
+        self.run.fault.check()?;
         keeper::publish(&self.run, extent).map_err(|e| self.run.fail(e))?;
         Ok(Closed { extent, missing, progress: self.progress() })
     }
@@ -215,7 +229,9 @@ impl Array {
         let extent = appended.div_ceil(slice);
         let rows = extent.div_ceil(self.run.plan.shard_shape()[0]);
         if let Some(shards) = &mut *lock(&self.shards) {
-            shards.finish(rows, &mut OwnedParts(&self.run))?;
+            // A store of the user's own may panic here as well as under the courier.
+            let end = AssertUnwindSafe(|| shards.finish(rows, &mut OwnedParts(&self.run)));
+            catch_unwind(end).map_err(|_| Error::Panicked)??;
         }
         self.run.fault.check()?;
         self.run.rows.settled(&self.run, rows)?;
@@ -226,8 +242,12 @@ impl Array {
     /// Hands over nothing, which ends the courier after all that was handed over before.
     fn end_courier(&mut self) {
         let Some(courier) = self.courier.take() else { return };
-        let batch = lock(&self.producer).batch;
-        let handed = self.run.engine.order.close(Stage::Fetch, Clock::Batch, batch);
+        let handed = {
+            let producer = lock(&self.producer);
+            // Under the producer's lock, so that the keeper kicks nothing between: one empty hand-off ends the courier.
+            *lock(&self.run.waiting) = None;
+            self.run.engine.order.close(Stage::Fetch, Clock::Batch, producer.batch)
+        };
         for ended in [handed, courier.join().map_err(Error::from)] {
             if let Err(error) = ended {
                 self.run.fail(error);

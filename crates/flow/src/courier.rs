@@ -41,9 +41,9 @@ pub(crate) fn run(run: &Arc<Run>, mut shards: Shards) -> Shards {
         let handoff = lock(&run.handoffs).pop_front();
         let Some(handoff) = handoff else { break };
         // The store's answer, whatever happens here: the slot is owed back exactly once.
-        let home = Arc::new(Home { run: run.clone(), generation, held: Default::default() });
+        let owed = Arc::new(Owed { run: run.clone(), generation, held: Default::default() });
         // A panic must not leave the producer waiting for batches that nobody will deliver.
-        let delivery = AssertUnwindSafe(|| deliver(run, &mut shards, handoff, &home));
+        let delivery = AssertUnwindSafe(|| deliver(run, &mut shards, handoff, &owed));
         let ended = run.fault.check().and_then(|()| catch_unwind(delivery).unwrap_or(Err(Error::Panicked)));
         if let Err(error) = ended {
             run.fail(error);
@@ -55,9 +55,9 @@ pub(crate) fn run(run: &Arc<Run>, mut shards: Shards) -> Shards {
     shards
 }
 
-fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, home: &Arc<Home>) -> Result<(), Error> {
+fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owed>) -> Result<(), Error> {
     let (order, generation) = (&run.engine.order, handoff.generation);
-    let size = order.begin(Stage::Size, generation)?;
+    let size = order.begin_handed(Stage::Size, generation)?;
     let index = handoff.index.drain(&size);
     let bytes = 8 * (handoff.layout.order.len() + 1);
     let offsets = index.read(&size, 0..bytes);
@@ -71,10 +71,10 @@ fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, home: &Arc<Hom
     let entered = order.begin(Stage::Deliver, generation)?;
     let payload = payload.drain(&entered);
     let footers = run.engine.buffers.footers.fill(&entered)?;
-    let mut parts = BatchParts { entered: &entered, payload, footers, at: 0, home };
+    let mut parts = BatchParts { entered: &entered, payload, footers, at: 0, owed };
     let handed = shards.deliver(&handoff.layout, offsets, &mut parts);
     let BatchParts { payload, footers, .. } = parts;
-    home.hold([payload, footers.seal().drain(&entered)]);
+    owed.hold([payload, footers.seal().drain(&entered)]);
     handed?;
     entered.end()?;
     index.retire();
@@ -104,20 +104,20 @@ fn bring_down(
     Ok(down.seal())
 }
 
-/// Slots that the store reads. When the last part is back, and the courier is done, they are free: `sunk`.
-struct Home {
+/// Slots that the store reads, owed back. When the last part is back, and the courier is done, they are free: `sunk`.
+struct Owed {
     run: Arc<Run>,
     generation: u64,
     held: device::sync::Mutex<Vec<Lease<Draining>>>,
 }
 
-impl Home {
+impl Owed {
     fn hold(&self, leases: [Lease<Draining>; 2]) {
         lock(&self.held).extend(leases);
     }
 }
 
-impl Drop for Home {
+impl Drop for Owed {
     fn drop(&mut self) {
         lock(&self.held).drain(..).for_each(Lease::retire);
         let recorded = self.run.engine.order.close(Stage::SinkWrite, Clock::Batch, self.generation);
@@ -133,12 +133,12 @@ struct BatchParts<'a> {
     payload: Lease<Draining>,
     footers: Lease<Filling>,
     at: usize,
-    home: &'a Arc<Home>,
+    owed: &'a Arc<Owed>,
 }
 
 impl Parts for BatchParts<'_> {
     fn payload(&mut self, range: Range<u64>) -> Part {
-        SlotPart::lend(self.payload.lend(range.start as usize..range.end as usize), self.home)
+        SlotPart::lend(self.payload.lend(self.entered, range.start as usize..range.end as usize), self.owed)
     }
 
     fn footer(&mut self, bytes: &[u8]) -> Part {
@@ -148,28 +148,28 @@ impl Parts for BatchParts<'_> {
         match room.bytes() {
             Ok(room) => room.copy_from_slice(bytes),
             // Footers are allocated in the host's memory; a device that breaks this has broken its contract.
-            Err(error) => drop(self.home.run.fail(error)),
+            Err(error) => drop(self.owed.run.fail(error)),
         }
-        SlotPart::lend(self.footers.lend_written(self.entered, range), self.home)
+        SlotPart::lend(self.footers.lend_written(self.entered, range), self.owed)
     }
 }
 
 /// A run of a slot, on its way through the store.
 struct SlotPart {
     view: Read<'static>,
-    home: Arc<Home>,
+    owed: Arc<Owed>,
 }
 
 impl SlotPart {
-    fn lend(view: Read<'static>, home: &Arc<Home>) -> Part {
-        home.run.counts.add(|t| t.lend(view.len()));
-        Box::new(SlotPart { view, home: home.clone() })
+    fn lend(view: Read<'static>, owed: &Arc<Owed>) -> Part {
+        owed.run.counts.add(|t| t.lend(view.len()));
+        Box::new(SlotPart { view, owed: owed.clone() })
     }
 }
 
 impl Drop for SlotPart {
     fn drop(&mut self) {
-        self.home.run.counts.add(|t| t.take_back(self.view.len()));
+        self.owed.run.counts.add(|t| t.take_back(self.view.len()));
     }
 }
 
@@ -181,7 +181,7 @@ impl store::Payload for SlotPart {
 
     fn returned(self: Box<Self>, result: Result<(), store::Error>) {
         if let Err(error) = result {
-            self.home.run.fail(error);
+            self.owed.run.fail(error);
         }
     }
 }

@@ -26,8 +26,8 @@ pub enum Error {
         /// Bytes that the array can still take.
         room: u64,
     },
-    /// A bug: delivering a batch panicked.
-    #[error("delivering a batch panicked; the message is on standard error")]
+    /// A thread of the run panicked, in forebay or in a store of one's own.
+    #[error("a thread of the run panicked; the message is on standard error")]
     Panicked,
     /// A buffer was given up while work was still owed on it.
     #[error("the {buffer} of generation {generation} was given up unreturned: {cause}")]

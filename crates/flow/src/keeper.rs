@@ -1,8 +1,9 @@
 //! The keeper: kicks what has waited too long, publishes what is finished.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use device::sync::{Arc, Mutex, TryLockError};
+use device::sync::{Arc, Mutex};
 
 use crate::Error;
 use crate::producer::Producer;
@@ -10,11 +11,6 @@ use crate::run::{Run, lock};
 
 /// Least time between two publications: metadata is small, but each one is made durable.
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
-/// When to look again while the producer is in the middle of an append, which looks at the clock itself.
-const RETRY: Duration = Duration::from_millis(20);
-/// With nothing to do, the keeper sleeps until it is woken.
-const LONG: Duration = Duration::from_secs(3600);
-
 /// Runs until `stop` says so.
 pub(crate) fn run(run: &Arc<Run>, producer: &Mutex<Producer>, stop: &Mutex<bool>) {
     let mut keeper = Keeper { published: 0, last: None };
@@ -23,14 +19,12 @@ pub(crate) fn run(run: &Arc<Run>, producer: &Mutex<Producer>, stop: &Mutex<bool>
         if *lock(stop) {
             return;
         }
-        let deadline = match keeper.step(run, producer) {
-            Ok(deadline) => deadline,
-            Err(error) => {
-                run.fail(error);
-                // A failed run publishes nothing more; the keeper is only waiting to be stopped.
-                run.device().now() + LONG
-            }
-        };
+        // A store of the user's own may panic in a publication: later calls must hear of it.
+        let step = catch_unwind(AssertUnwindSafe(|| keeper.step(run, producer)));
+        let deadline = step.unwrap_or_else(|_| {
+            run.fault.keep(Error::Panicked);
+            Duration::MAX
+        });
         if let Err(error) = run.wake.sleep(run, seen, deadline) {
             run.fault.keep(error);
             return;
@@ -44,24 +38,28 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Does what is due; when to look again.
-    fn step(&mut self, run: &Run, producer: &Mutex<Producer>) -> Result<Duration, Error> {
-        let (kick, publish) = (kick(run, producer)?, self.publish(run)?);
-        Ok(kick.min(publish))
+    /// Does what is due; when to look again. Publishing goes first: what is finished is true whatever happens, and a
+    /// kick may stand behind a slow store.
+    fn step(&mut self, run: &Run, producer: &Mutex<Producer>) -> Duration {
+        self.publish(run).min(kick(run, producer))
     }
 
-    fn publish(&mut self, run: &Run) -> Result<Duration, Error> {
+    fn publish(&mut self, run: &Run) -> Duration {
         let (rows, now) = (run.rows.complete(), run.device().now());
         if rows == self.published {
-            return Ok(now + LONG);
+            return Duration::MAX;
         }
         let due = self.last.map_or(now, |last| last + PUBLISH_EVERY);
         if due > now {
-            return Ok(due);
+            return due;
         }
-        publish(run, run.plan.extent_of_rows(rows))?;
-        (self.published, self.last) = (rows, Some(run.device().now()));
-        Ok(now + LONG)
+        // One that fails is not tried again: the run has failed, and says so.
+        self.published = rows;
+        if let Err(error) = publish(run, run.plan.extent_of_rows(rows)) {
+            run.fault.keep(error);
+        }
+        self.last = Some(run.device().now());
+        Duration::MAX
     }
 }
 
@@ -70,17 +68,26 @@ pub(crate) fn publish(run: &Run, extent: u64) -> Result<(), Error> {
     (run.published)(extent).map_err(|e| Error::Publish(e.into()))
 }
 
-fn kick(run: &Run, producer: &Mutex<Producer>) -> Result<Duration, Error> {
-    let now = run.device().now();
-    let Some(since) = *lock(&run.waiting) else { return Ok(now + LONG) };
-    if now < since + run.interval {
-        return Ok(since + run.interval);
+/// Kicks what is overdue; when to look again. While somebody appends, that somebody looks at the clock, and rings
+/// when the lock is free.
+fn kick(run: &Run, producer: &Mutex<Producer>) -> Duration {
+    let Some(since) = *lock(&run.waiting) else { return Duration::MAX };
+    let due = since.saturating_add(run.interval);
+    if run.device().now() < due {
+        return due;
     }
-    run.fault.check()?;
-    match producer.try_lock() {
-        Ok(mut producer) => producer.kick_overdue()?,
-        Err(TryLockError::WouldBlock) => {}
-        Err(TryLockError::Poisoned(_)) => return Ok(now + LONG),
+    // Said before the lock is tried, so that whoever holds it sees it after letting go.
+    *lock(&run.missed) = true;
+    let Ok(mut producer) = producer.try_lock() else { return Duration::MAX };
+    *lock(&run.missed) = false;
+    if run.fault.check().is_err() {
+        return Duration::MAX;
     }
-    Ok(now + RETRY)
+    // Kept while the lock is held, so that the next to append meets the cause and not its consequences.
+    if let Err(error) = producer.kick_overdue() {
+        run.fault.keep(error);
+        return Duration::MAX;
+    }
+    // Nothing waits now, or something that began to wait since: look again.
+    lock(&run.waiting).map_or(Duration::MAX, |since| since.saturating_add(run.interval))
 }

@@ -51,6 +51,8 @@ impl Producer {
         let (order, generation) = (&run.engine.order, self.batch);
         order.close(Stage::Scatter, Clock::Batch, generation)?;
         let kick = order.begin(Stage::Kick, generation)?;
+        // After a failure the courier gives slots back without waiting for the device: they must not be used again.
+        run.fault.check()?;
         let layout = self.layouts.get(&run.plan, self.first_epoch, self.epochs);
         let tables = self.upload_tables(&kick, &layout)?;
         let (pool, packed) = self.pack(&layout, tables)?;
@@ -98,16 +100,16 @@ impl Producer {
                 let (from, to) = (pool.read(&entered, all), scratch.write(&entered, room));
                 stage::compress(Stage::Compress.lane(), plan, &**encoder, chunks, &from, to)?;
                 entered.end()?;
-                (Pool::Compressed(pool), Some(scratch.seal()))
+                (Chunks::Read(pool), Some(scratch.seal()))
             }
-            _ => (Pool::Raw(pool), None),
+            _ => (Chunks::Unread(pool), None),
         };
         let entered = engine.order.begin(Stage::Aggregate, self.batch)?;
         let tables = tables.drain(&entered);
         let scratch = scratch.map(|s| s.drain(&entered));
         let pool = match pool {
-            Pool::Compressed(pool) => pool,
-            Pool::Raw(pool) => pool.drain(&entered),
+            Chunks::Read(pool) => pool,
+            Chunks::Unread(pool) => pool.drain(&entered),
         };
         let source = scratch.as_ref().unwrap_or(&pool);
         let (mut payload, mut index) =
@@ -197,7 +199,7 @@ impl Producer {
 }
 
 /// The pool slot of a batch, before aggregate knows which of the two it reads.
-enum Pool {
-    Compressed(Lease<Draining>),
-    Raw(Lease<Ready>),
+enum Chunks {
+    Read(Lease<Draining>),
+    Unread(Lease<Ready>),
 }

@@ -83,7 +83,7 @@ impl<State> Lease<State> {
     }
 
     fn check(&self, entered: &Entered, allowed: bool) {
-        debug_assert!(allowed, "{:?} does not touch {:?}: see the table", entered.stage(), self.buffer);
+        assert!(allowed, "{:?} does not touch {:?}: see the table", entered.stage(), self.buffer);
         let own = self.buffer.copies_clock() == entered.stage().clock();
         debug_assert!(!own || entered.generation() == self.generation || entered.stage().looks_back());
     }
@@ -126,7 +126,8 @@ impl Lease<Draining> {
     }
 
     /// A view that travels to the store with its part; the returning row is recorded when the last part is back.
-    pub(crate) fn lend(&self, range: Range<usize>) -> Read<'static> {
+    pub(crate) fn lend(&self, entered: &Entered, range: Range<usize>) -> Read<'static> {
+        self.check(entered, entered.reads(self.buffer));
         // SAFETY: `sunk` is recorded by the last part to come back, and the slot is filled again only after it.
         unsafe { Read::mint(&self.region, range) }
     }

@@ -57,7 +57,12 @@ impl Order {
     /// Enters a stage: whatever must come before it does, once its lane gets there.
     pub(crate) fn begin(self: &Arc<Self>, stage: Stage, generation: u64) -> Result<Entered, Error> {
         // Hand-offs first: they are what makes the other records exist.
-        self.wait_all(stage, generation, |m| m == Mechanism::HandOff)?;
+        self.handed(stage, generation)?;
+        self.begin_handed(stage, generation)
+    }
+
+    /// The same, after [`Order::handed`].
+    pub(crate) fn begin_handed(self: &Arc<Self>, stage: Stage, generation: u64) -> Result<Entered, Error> {
         self.wait_all(stage, generation, |m| m != Mechanism::HandOff)?;
         Ok(Entered { order: self.clone(), stage, generation })
     }

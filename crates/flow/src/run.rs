@@ -34,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) latency: Mutex<Latency>,
     /// When the oldest whole epoch that was not kicked arrived.
     pub(crate) waiting: Mutex<Option<Duration>>,
+    /// The keeper found the producer's lock taken: whoever holds it rings when it is free.
+    pub(crate) missed: Mutex<bool>,
     pub(crate) published: Published,
     /// How long a whole epoch may wait.
     pub(crate) interval: Duration,

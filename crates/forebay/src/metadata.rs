@@ -79,7 +79,8 @@ impl Metadata {
         }
     }
 
-    fn group(&self) -> Result<Group, Error> {
+    /// The document of the image.
+    pub(crate) fn group(&self) -> Result<Group, Error> {
         let axis = |d: &plan::Dim| Axis { name: d.name.clone(), kind: d.axis_kind(), unit: d.unit.clone() };
         let axes: Vec<_> = self.plan.stored_dims().map(axis).collect();
         let scale = self.plan.stored_dims().map(|d| d.scale.unwrap_or(1.0)).collect();

@@ -51,6 +51,9 @@ impl Target {
                 clear(path, overwrite)?;
                 Ok(Arc::new(LocalDisk::open(path, local::Options::default())?))
             }
+            Target::Store(store) if store.alignment() != 0 => {
+                Err(Error::Alignment { alignment: store.alignment() })
+            }
             Target::Store(store) if store.get(MARKER)?.is_some() => Err(Error::StoreInUse),
             Target::Store(store) => Ok(store.clone()),
         }

@@ -53,11 +53,11 @@ impl Writer {
         // Attributes are checked before the store is touched: a refused run must not have removed anything.
         let probe =
             Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array.plain, name, attributes)?;
+        probe.group()?;
         // Memory and codec too: all that can fail without touching the store comes before it.
         let engine = flow::Engine::open(device.clone(), &plan)?;
         let store = target.create(overwrite)?;
         let metadata = Arc::new(probe.into_store(store.clone()));
-        metadata.begin()?;
         let publisher = metadata.clone();
         let setup = flow::Setup {
             plan: plan.clone(),
@@ -68,6 +68,7 @@ impl Writer {
             published: Box::new(move |extent| publisher.publish(extent, false).map_err(|e| e.to_string())),
         };
         let array = Some(flow::Array::open(setup)?);
+        metadata.begin()?;
         Ok(Writer { plan, device, store, metadata, opened, array })
     }
 

@@ -4,10 +4,11 @@ mod common;
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Case, noise};
-use forebay::store::{Failing, Memory, Store, Throttled};
+use forebay::store::{self, Failing, Memory, Store, Throttled};
 use forebay::{Array, Codec, DType, Dim, Error, Options, Tuning, Writer};
 
 const FRAME: usize = 40 * 30 * 2;
@@ -35,7 +36,7 @@ fn now() -> Instant {
     clippy::disallowed_methods,
     reason = "a test may wait for something outside the process's own marks"
 )]
-fn until(what: &str, condition: impl Fn() -> bool) -> Duration {
+fn until(what: &str, mut condition: impl FnMut() -> bool) -> Duration {
     let start = now();
     while !condition() {
         assert!(start.elapsed() < Duration::from_secs(20), "{what}: waited 20 s");
@@ -224,4 +225,133 @@ fn typed_slices_are_checked_against_the_array() {
     assert!(said.contains("float32") && said.contains("uint16"), "{said}");
     writer.append_slice(&vec![7u16; FRAME / 2]).unwrap();
     assert_eq!(writer.close().unwrap().shape, [1, 40, 30]);
+}
+
+/// A store of one's own whose puts do what they are told, by number.
+struct Told {
+    inner: Memory,
+    puts: AtomicU64,
+    act: fn(u64) -> Result<(), Trouble>,
+}
+
+enum Trouble {
+    Fails,
+    Panics,
+}
+
+impl Told {
+    fn new(act: fn(u64) -> Result<(), Trouble>) -> Arc<Told> {
+        Arc::new(Told { inner: Memory::new(), puts: AtomicU64::new(0), act })
+    }
+}
+
+impl Store for Told {
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), store::Error> {
+        match (self.act)(self.puts.fetch_add(1, Ordering::SeqCst) + 1) {
+            Ok(()) => self.inner.put(key, bytes),
+            Err(Trouble::Fails) => Err(store::Error::new(store::Operation::Put, key, "no room")),
+            Err(Trouble::Panics) => panic!("a store of one's own has a bug"),
+        }
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, store::Error> {
+        self.inner.get(key)
+    }
+
+    fn get_range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Vec<u8>, store::Error> {
+        self.inner.get_range(key, range)
+    }
+
+    fn size(&self, key: &str) -> Result<Option<u64>, store::Error> {
+        self.inner.size(key)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<store::Entry>, store::Error> {
+        self.inner.list(prefix)
+    }
+
+    fn create(&self, key: &str) -> Result<Box<dyn store::Object>, store::Error> {
+        self.inner.create(key)
+    }
+
+    fn sync(&self) -> Result<(), store::Error> {
+        self.inner.sync()
+    }
+}
+
+fn complete(store: &dyn Store) -> bool {
+    let bytes = store.get("0/zarr.json").unwrap().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    document["attributes"]["forebay"]["complete"].as_bool().unwrap()
+}
+
+/// Puts 1 and 2 are the metadata at open; the keeper's come after.
+#[test]
+fn a_publication_that_fails_is_reported_once_and_not_tried_for_ever() {
+    for act in [(|n| if n > 2 { Err(Trouble::Fails) } else { Ok(()) }) as fn(u64) -> _, |n| {
+        if n > 2 { Err(Trouble::Panics) } else { Ok(()) }
+    }] {
+        let store = Told::new(act);
+        let mut writer = Writer::open(store.clone() as Arc<dyn Store>, &array(), Options::default()).unwrap();
+        writer.append(&noise(4 * FRAME)).unwrap();
+        // The batch is kicked; its shards end, and the keeper tries to publish them.
+        let _ = writer.flush();
+        until("the failure", || writer.append(&[]).is_err());
+        let tried = store.puts.load(Ordering::SeqCst);
+        assert!(tried <= 4, "{tried} puts");
+        assert!(writer.close().is_err());
+        assert!(!complete(&*store));
+    }
+}
+
+#[test]
+fn a_failure_of_the_keeper_at_the_very_end_is_not_lost() {
+    for round in 0..40 {
+        let store = Told::new(|n| if n == 3 { Err(Trouble::Fails) } else { Ok(()) });
+        let mut writer = Writer::open(store.clone() as Arc<dyn Store>, &array(), Options::default()).unwrap();
+        writer.append(&noise(4 * FRAME)).unwrap();
+        assert!(writer.close().is_err(), "round {round}: put 3 failed and close said nothing");
+        assert!(!complete(&*store));
+    }
+}
+
+#[test]
+fn an_interval_of_for_ever_still_publishes_what_is_finished() {
+    let store = memory();
+    let options = Options { publish_interval: Duration::MAX, ..Options::default() };
+    let mut writer = Writer::open(store.clone(), &array(), options).unwrap();
+    writer.append(&noise(4 * FRAME)).unwrap();
+    writer.flush().unwrap();
+    until("the shard", || published(&store) == 4);
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_writer_that_is_dropped_in_a_panic_stops_and_claims_nothing() {
+    for round in 0..60 {
+        let store = memory();
+        let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
+        let publish_interval = Duration::from_micros(50 * (round % 7));
+        let options = Options { tuning, publish_interval, ..Options::default() };
+        let run = std::panic::AssertUnwindSafe(|| {
+            let mut writer = Writer::open(store.clone(), &array(), options).unwrap();
+            for _ in 0..=round % 5 {
+                writer.append(&noise(2 * FRAME)).unwrap();
+            }
+            std::panic::resume_unwind(Box::new("the caller panics"));
+        });
+        assert!(std::panic::catch_unwind(run).is_err());
+        assert!(!complete(&*store), "round {round}");
+        let whole = noise(2 * FRAME).repeat(5);
+        check_prefix(&store, &whole);
+    }
+}
+
+#[test]
+fn a_store_that_takes_whole_pages_only_is_refused_before_anything_is_written() {
+    let store = Arc::new(store::Discard::new(4096));
+    let opened = Writer::open(store.clone() as Arc<dyn Store>, &array(), Options::default());
+    let said = opened.map(drop).unwrap_err().to_string();
+    assert!(said.contains("4096") && said.contains("alignment 0"), "{said}");
+    assert_eq!(store.get("zarr.json").unwrap(), None);
 }

@@ -44,7 +44,7 @@ pub struct Multiscales {
 
 /// Metadata of one image, the value of the group's attribute `ome`.
 ///
-/// That kinds of axes stand in OME-Zarr's order is checked by `plan::Axes::check`.
+/// An empty name is left out. That kinds of axes stand in OME-Zarr's order is checked by `plan::Axes::check`.
 ///
 /// # Errors
 /// There is no level, a level has not one number for each axis, a number is not finite, or a scale not above 0.
@@ -54,14 +54,13 @@ pub fn multiscales(name: &str, axes: &[Axis], levels: &[Level]) -> Result<Value,
         return Err(Error::Invalid { field: "datasets".to_owned(), value: "[]".to_owned(), remedy });
     }
     levels.iter().try_for_each(|level| check_level(level, axes.len()))?;
-    Ok(json!({
-        "version": VERSION,
-        "multiscales": [{
-            "name": name,
-            "axes": axes.iter().map(axis_json).collect::<Value>(),
-            "datasets": levels.iter().map(level_json).collect::<Value>(),
-        }],
-    }))
+    let mut image = serde_json::Map::new();
+    if !name.is_empty() {
+        image.insert("name".to_owned(), name.into());
+    }
+    image.insert("axes".to_owned(), axes.iter().map(axis_json).collect());
+    image.insert("datasets".to_owned(), levels.iter().map(level_json).collect());
+    Ok(json!({ "version": VERSION, "multiscales": [image] }))
 }
 
 fn check_level(level: &Level, rank: usize) -> Result<(), Error> {

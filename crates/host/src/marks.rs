@@ -82,7 +82,8 @@ impl Marks {
             let Some(left) = deadline.checked_sub(opened.elapsed()).filter(|d| !d.is_zero()) else {
                 return false;
             };
-            let waited = self.changed.wait_timeout(states, left);
+            // The system's clock does not reach as far as a `Duration` can say; a day later it is asked again.
+            let waited = self.changed.wait_timeout(states, left.min(Duration::from_secs(86_400)));
             states = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
     }

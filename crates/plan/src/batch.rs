@@ -3,6 +3,8 @@
 //! Inside a region chunks follow one another epoch by epoch, so that the bytes of a shard do not depend on where
 //! the run was cut into batches.
 
+use std::collections::HashMap;
+
 use crate::ShardGrid;
 
 /// The part of a batch that goes to one shard.
@@ -39,13 +41,16 @@ impl BatchLayout {
     pub fn new(grid: &ShardGrid, first_epoch: u64, epochs: u32) -> BatchLayout {
         let mut layout = BatchLayout { first_epoch, epochs, order: Vec::new(), regions: Vec::new() };
         layout.order.reserve(epochs as usize * grid.chunks_per_epoch as usize);
+        // In the order of first appearance; found by a map, for a batch may touch as many shards as it has epochs.
         let mut places: Vec<((u64, u64), Vec<u32>)> = Vec::new();
+        let mut found = HashMap::new();
         for e in 0..epochs {
             let place = grid.row_and_first_shard(first_epoch + u64::from(e));
-            match places.iter_mut().find(|(p, _)| *p == place) {
-                Some((_, members)) => members.push(e),
-                None => places.push((place, vec![e])),
-            }
+            let at = *found.entry(place).or_insert_with(|| {
+                places.push((place, Vec::new()));
+                places.len() - 1
+            });
+            places[at].1.push(e);
         }
         for ((row, first_shard), members) in places {
             for shard in 0..grid.shards_per_epoch {
@@ -102,6 +107,15 @@ mod tests {
         assert_eq!(whole, stored(&[1; 13]));
         assert_eq!(whole, stored(&[4, 4, 5]));
         assert_eq!(whole.values().map(Vec::len).sum::<usize>(), 13 * 5);
+    }
+
+    /// Work that grows with the square of the epochs would take minutes here.
+    #[test]
+    fn a_batch_of_many_shards_is_laid_out_at_once() {
+        let grid = ShardGrid::new(1, vec![None, Some(1)], vec![1, 1]).unwrap();
+        let layout = BatchLayout::new(&grid, 7, 1 << 20);
+        assert_eq!(layout.regions.len(), 1 << 20);
+        assert_eq!((layout.regions[3].row, layout.regions[3].first), (10, 3));
     }
 
     #[test]

@@ -1,0 +1,217 @@
+"""What is written: a table of cases, each an input, a layout, a codec and what must be read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+CODECS = ["none", "zstd:3"] + [
+    f"blosc-{inner}:5:{shuffle}" for inner in ("zstd", "lz4") for shuffle in ("noshuffle", "shuffle", "bitshuffle")
+]
+
+# name of the image: file, then names of dimensions, then layouts. A layout gives a chunk and the chunks of a shard for
+# each dimension: first one that divides the image, then one that does not, then one that is larger than it.
+CROPS = {
+    "brownian": (
+        "brownian-u8-t12-y106-x159.tif",
+        "tyx",
+        [[(3, 2), (53, 1), (53, 3)], [(5, 2), (40, 2), (64, 2)], [(16, 1), (128, 2), (256, 1)]],
+    ),
+    "zebrafish": (
+        "zebrafish-u16-y301-x333.tif",
+        "yx",
+        [[(43, 7), (37, 3)], [(64, 2), (100, 2)], [(512, 1), (512, 2)]],
+    ),
+    "mri": (
+        "mri-i16-t2-z11-y61-x77.npy",
+        "tzyx",
+        [[(1, 2), (11, 1), (61, 1), (11, 7)], [(1, 3), (4, 2), (25, 2), (32, 1)], [(4, 1), (16, 2), (64, 2), (128, 1)]],
+    ),
+}
+LARGE = {
+    "brownian-large": (
+        "brownian-u8-t96-y424-x640.tif",
+        "tyx",
+        [[(16, 2), (106, 2), (160, 4)], [(10, 3), (100, 2), (128, 2)], [(100, 1), (256, 2), (256, 3)]],
+    ),
+    "zebrafish-large": (
+        "zebrafish-u16-y1024-x1024.tif",
+        "yx",
+        [[(128, 4), (256, 2)], [(100, 3), (300, 2)], [(2048, 1), (600, 2)]],
+    ),
+    "mri-large": (
+        "mri-i16-t2-z24-y96-x128.npy",
+        "tzyx",
+        [[(1, 1), (8, 3), (32, 3), (64, 2)], [(1, 3), (7, 2), (50, 1), (50, 2)], [(4, 2), (32, 1), (128, 1), (256, 1)]],
+    ),
+}
+# For each layout. Small images fit one batch of the usual size, so one layout makes many.
+TUNING = [[], ["--batch", "64K", "--staging", "20K"], ["--slots", "3", "--batch", "1M"]]
+DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
+
+
+@dataclass
+class Case:
+    """One store: how it is written and what it must hold."""
+
+    name: str
+    # What must be read, dimensions in stored order.
+    expected: np.ndarray
+    # Stored order, one letter each.
+    dims: str
+    # (chunk, chunks of a shard) of each dimension, in the order of the input.
+    layout: list[tuple[int, int]]
+    codec: str = "zstd:3"
+    crc32c: bool = False
+    # Where the data come from: a file, or bytes for standard input.
+    source: Path | bytes = b""
+    # Order of arrival, where it is not the stored one; sizes of it.
+    arrives: str = ""
+    # Size of dimension 0 that is given; 0: as many as come.
+    first: int = 0
+    plain: bool = False
+    order: bool = False
+    fill: str | None = None
+    # Exit status of the program: 1 where the input ends within a frame.
+    status: int = 0
+    more: list[str] = field(default_factory=list)
+
+    def sizes(self) -> dict[str, int]:
+        return dict(zip(self.dims, self.expected.shape))
+
+    def arguments(self) -> list[str]:
+        """The command line, without input and store."""
+        sizes = self.sizes()
+        names = self.arrives or self.dims
+        sizes[names[0]] = self.first
+        dims = [f"{n}:{sizes[n]}:{chunk}:{per}" for n, (chunk, per) in zip(names, self.layout)]
+        words = ["-d", ",".join(dims), "--codec", self.codec]
+        words += ["--crc32c"] if self.crc32c else []
+        words += ["--plain"] if self.plain else []
+        words += ["--order", ",".join(self.dims)] if self.order else []
+        words += ["--fill-value", self.fill] if self.fill is not None else []
+        if isinstance(self.source, bytes):
+            words += ["--dtype", dtype_name(self.expected.dtype)]
+        return words + self.more
+
+    def shards(self) -> tuple[list[int], list[int]]:
+        """Shapes of a shard and of a chunk, in stored order."""
+        layout = dict(zip(self.arrives or self.dims, self.layout))
+        return [layout[n][0] * layout[n][1] for n in self.dims], [layout[n][0] for n in self.dims]
+
+
+def dtype_name(dtype: np.dtype) -> str:
+    return f"{dtype.kind}{dtype.itemsize * 8}"
+
+
+def load(path: Path) -> np.ndarray:
+    """The pixels of a source, as others read them."""
+    return np.load(path) if path.suffix == ".npy" else tifffile.imread(path)
+
+
+def matrix(images: dict, folder: Path) -> list[Case]:
+    """Every image in every layout with every codec; each codec with and without a checksum."""
+    cases = []
+    for image, (file, dims, layouts) in images.items():
+        path = folder / file
+        if not path.exists():
+            print(f"skipped: {file} is absent")
+            continue
+        pixels = load(path)
+        for i, (layout, word) in enumerate(zip(layouts, ["divides", "odd", "larger"])):
+            for j, codec in enumerate(CODECS):
+                name = f"{image}-{word}-{codec.replace(':', '-')}"
+                crc = (i + j) % 2 == 1
+                first = len(pixels) if i else 0
+                cases.append(Case(name, pixels, dims, layout, codec, crc, path, first=first, more=TUNING[i]))
+    return cases
+
+
+def noise(dtype: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Random bit patterns with runs of equal elements: also infinities, NaNs with payload, and negative zeros."""
+    random = np.random.default_rng(seed)
+    count = int(np.prod(shape))
+    array = np.frombuffer(random.bytes(count * np.dtype(dtype).itemsize), dtype=f"<{dtype}").copy()
+    array[count // 3 : count // 2] = array[0]
+    if dtype[0] == "f":
+        array[:6] = [np.inf, -np.inf, -0.0, np.nan, np.finfo(dtype).tiny, np.finfo(dtype).smallest_subnormal]
+    return array.reshape(shape)
+
+
+def types(folder: Path) -> list[Case]:
+    """Every element type, from npy files."""
+    cases = []
+    for n, dtype in enumerate(DTYPES):
+        pixels = noise(dtype, (7, 13, 17), n)
+        path = folder / f"{dtype_name(pixels.dtype)}.npy"
+        np.save(path, pixels)
+        for codec in ("zstd:3", "blosc-lz4:5:bitshuffle"):
+            name = f"{path.stem}-{codec.split(':')[0]}"
+            # 7 of npy dimension 0: the last chunk is cut.
+            layout = [(2, 2), (8, 2), (8, 1)]
+            cases.append(Case(name, pixels, "tyx", layout, codec, n % 2 == 0, path))
+    return cases
+
+
+def cut(dtype: str, fill: str, codec: str, frames: float) -> Case:
+    """A stream that ends within a chunk, and within a frame if `frames` is no whole number."""
+    shape = (int(np.ceil(frames)), 11, 13)
+    pixels = noise(dtype, shape, len(fill))
+    kept = int(frames * 11 * 13) * pixels.itemsize
+    sent = pixels.tobytes()[:kept]
+    flat = pixels.reshape(-1)
+    flat[kept // pixels.itemsize :] = np.array([fill]).astype(f"<{dtype}")
+    name = f"cut-{dtype}-fill{fill}-{frames}-{codec.split(':')[0]}"
+    layout = [(4, 2), (6, 2), (7, 2)]
+    status = 0 if frames == shape[0] else 1
+    return Case(name, pixels, "tyx", layout, codec, source=sent, fill=fill, status=status)
+
+
+def cuts() -> list[Case]:
+    """Fill values of several types: in the rest of a frame, and in chunks that go past the image."""
+    return [
+        cut("u1", "255", "none", 5.5),
+        cut("u2", "7", "zstd:3", 9.25),
+        cut("i2", "-5", "blosc-zstd:5:shuffle", 6.5),
+        cut("i8", "-9223372036854775808", "zstd:3", 3),
+        cut("u8", "18446744073709551615", "none", 2.5),
+        cut("f2", "-1.5", "blosc-lz4:5:shuffle", 5.5),
+        cut("f4", "NaN", "zstd:3", 8.5),
+        cut("f8", "-Infinity", "zstd:3", 1.5),
+    ]
+
+
+def piped(name: str, pixels: np.ndarray, arrives: str, stored: str, layout: list, **more) -> Case:
+    """A stream in one order, stored in another."""
+    expected = np.ascontiguousarray(pixels.transpose([arrives.index(n) for n in stored]))
+    return Case(name, expected, stored, layout, source=pixels.tobytes(), arrives=arrives, **more)
+
+
+def shapes() -> list[Case]:
+    """Plain arrays, other orders, few and many dimensions, nothing at all."""
+    five = noise("u2", (3, 4, 2, 10, 12), 50)
+    four = noise("i2", (4, 5, 9, 10), 51)
+    stack = noise("u4", (9, 12, 14), 52)
+    line = noise("f4", (1000,), 53)
+    l5, l4 = [(2, 1), (3, 1), (1, 2), (4, 2), (5, 2)], [(2, 1), (2, 2), (4, 2), (5, 2)]
+    l3 = [(2, 2), (5, 2), (6, 2)]
+    return [
+        piped("plain", stack, "tyx", "tyx", l3, plain=True),
+        piped("plain-named", stack, "abc", "abc", l3, plain=True, crc32c=True),
+        piped("plain-line", line, "x", "x", [(64, 4)], plain=True),
+        piped("plain-order", four, "tzyx", "tyxz", l4, plain=True, order=True, codec="none"),
+        piped("order-swapped", stack, "tyx", "txy", l3, order=True, codec="blosc-lz4:5:shuffle"),
+        piped("order-given", five, "tzcyx", "tczyx", l5, order=True),
+        piped("order-mended", five, "tzcyx", "tczyx", l5, codec="none", crc32c=True),
+        piped("order-kept", five, "tczyx", "tczyx", l5),
+        piped("zeros", np.zeros((9, 12, 14), "u2"), "tyx", "tyx", l3),
+        piped("empty", np.zeros((0, 12, 14), "u2"), "tyx", "tyx", l3),
+        piped("empty-plain", np.zeros((0, 12, 14), "f8"), "tyx", "tyx", l3, plain=True, codec="none"),
+    ]
+
+
+def all_cases(data: Path, shared: Path, made: Path) -> list[Case]:
+    return matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes()

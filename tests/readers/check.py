@@ -1,0 +1,147 @@
+"""Reads every store of a list with the readers in Python and compares with what must be there.
+
+usage: python check.py LIST.json
+
+A failure is one line with store, reader, and what differs; the last line counts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+
+import numpy as np
+import ome_zarr_models
+import tensorstore
+import yaozarrs
+import zarr
+import zarrs  # noqa: F401  (registers its pipeline)
+
+CODECS = {"none": [], "zstd": ["zstd"], "blosc": ["blosc"]}
+
+
+class Wrong(Exception):
+    """A reader found something else than it must."""
+
+
+def expected(entry: dict) -> np.ndarray:
+    return np.fromfile(entry["expected"], entry["dtype"]).reshape(entry["shape"])
+
+
+def demand(what: str, found, wanted) -> None:
+    if found != wanted:
+        raise Wrong(f"{what} is {found}, not {wanted}")
+
+
+def same(found: np.ndarray, entry: dict) -> None:
+    """The same shape and the same bits. A store that was killed holds whole shards of what was sent."""
+    wanted = expected(entry)
+    demand("type", found.dtype.newbyteorder("<").str.replace("|", "<"), entry["dtype"])
+    if entry["prefix"]:
+        length = found.shape[0]
+        demand(f"rest of {length} slices by shards of {entry['shards'][0]}", length % entry["shards"][0], 0)
+        if length > len(wanted):
+            raise Wrong(f"{length} slices are published, and {len(wanted)} were sent")
+        wanted = wanted[:length]
+    demand("shape", found.shape, wanted.shape)
+    unequal = bits(found) != bits(wanted)
+    if unequal.any():
+        index = tuple(int(i) for i in np.argwhere(unequal)[0])
+        raise Wrong(f"{int(unequal.sum())} elements differ, first {index}: {found[index]} is not {wanted[index]}")
+
+
+def bits(array: np.ndarray) -> np.ndarray:
+    array = np.ascontiguousarray(array)
+    return array.view(f"u{array.itemsize}")
+
+
+def location(entry: dict) -> str:
+    return "/".join(part for part in (entry["store"], entry["array"]) if part)
+
+
+def zarr_python(entry: dict) -> None:
+    array = zarr.open_array(location(entry), mode="r")
+    same(array[...], entry)
+    described(array, entry)
+
+
+def zarrs_python(entry: dict) -> None:
+    with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
+        array = zarr.open_array(location(entry), mode="r")
+        demand("pipeline", type(array._async_array.codec_pipeline).__name__, "ZarrsCodecPipeline")
+        same(array[...], entry)
+
+
+def tensor_store(entry: dict) -> None:
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": location(entry) + "/"}}
+    array = tensorstore.open(spec, read=True).result()
+    demand("dimensions", list(array.domain.labels), entry["names"])
+    same(array.read().result(), entry)
+
+
+def described(array: zarr.Array, entry: dict) -> None:
+    """The metadata of the array, as zarr-python understands it."""
+    metadata = array.metadata
+    demand("dimensions", list(metadata.dimension_names), entry["names"])
+    demand("shards", list(array.shards), entry["shards"])
+    demand("chunks", list(array.chunks), entry["chunks"])
+    wanted = np.array([entry["fill"]]).astype(entry["dtype"])
+    demand("fill value", bits(np.array([array.fill_value], entry["dtype"]))[0], bits(wanted)[0])
+    codecs = [c.to_dict()["name"] for c in metadata.codecs[0].codecs]
+    wanted = ["bytes"] + CODECS[entry["codec"].split("-")[0].split(":")[0]] + ["crc32c"] * entry["crc32c"]
+    demand("codecs", codecs, wanted)
+    if entry["codec"].startswith("blosc"):
+        _, _, shuffle = entry["codec"].split(":")
+        demand("shuffle", metadata.codecs[0].codecs[1].to_dict()["configuration"]["shuffle"], shuffle)
+    demand("complete", array.attrs["forebay"]["complete"], not entry["prefix"])
+
+
+def yaozarrs_image(entry: dict) -> None:
+    yaozarrs.validate_zarr_store(entry["store"])
+
+
+def ome_models_image(entry: dict) -> None:
+    group = zarr.open_group(entry["store"], mode="r")
+    model = ome_zarr_models.open_ome_zarr(group)
+    image = model.attributes.ome.multiscales[0]
+    demand("version", model.attributes.ome.version, "0.5")
+    demand("axes", [axis.name for axis in image.axes], entry["names"])
+    demand("levels", [level.path for level in image.datasets], [entry["array"]])
+
+
+READERS = {
+    "zarr-python": zarr_python,
+    "zarrs": zarrs_python,
+    "tensorstore": tensor_store,
+}
+OF_IMAGES = {"yaozarrs": yaozarrs_image, "ome-zarr-models": ome_models_image}
+
+
+def check(entry: dict) -> tuple[int, int]:
+    passed = failed = 0
+    readers = READERS | (OF_IMAGES if entry["array"] else {})
+    for name, read in readers.items():
+        try:
+            read(entry)
+            passed += 1
+        # Whatever a reader raises is its verdict on the store.
+        except Exception as fault:  # noqa: BLE001
+            failed += 1
+            said = str(fault) if isinstance(fault, Wrong) else f"{type(fault).__name__}: {fault}"
+            print(f"FAILED {entry['store']}\n  {name}: {said}\n  {entry['command']}", flush=True)
+    return passed, failed
+
+
+def main() -> int:
+    # Readers warn of what is new to them; what is wrong is compared.
+    warnings.simplefilter("ignore")
+    with open(sys.argv[1], encoding="utf-8") as file:
+        results = [check(entry) for entry in json.load(file)]
+    passed, failed = (sum(column) for column in zip(*results))
+    print(f"python: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

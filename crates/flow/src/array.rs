@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use device::sync::{Arc, Mutex};
 use device::{Busy, HostThread};
-use plan::Plan;
+use plan::{Mode, Plan};
 use stage::Shards;
 use store::Store;
 
@@ -118,16 +118,29 @@ impl Array {
             }
         });
         let shards = Shards::new(self.run.plan.clone(), store, path, finished);
-        let (run, home) = (self.run.clone(), self.shards.clone());
-        let body = move || {
-            let shards = courier::run(&run, shards);
-            *lock(&home) = Some(shards);
-        };
-        self.courier = Some(self.run.device().spawn("courier", Box::new(body))?);
+        let threads = self.run.plan.mode == Mode::Pipelined;
+        *lock(&self.shards) = Some(shards);
+        self.courier = if threads { self.start_courier() } else { None };
+        if self.courier.is_none() {
+            lock(&self.producer).inline = Some(self.shards.clone());
+        }
         let (run, producer, stop) = (self.run.clone(), self.producer.clone(), self.stop.clone());
         let body = move || keeper::run(&run, &producer, &stop);
         self.keeper = Some(self.run.device().spawn("keeper", Box::new(body))?);
         Ok(())
+    }
+
+    /// Starts the courier; where the system gives no thread for it, the producer does its work.
+    fn start_courier(&self) -> Option<Box<dyn HostThread>> {
+        let (run, home) = (self.run.clone(), self.shards.clone());
+        let body = move || {
+            let shards = lock(&home).take();
+            if let Some(shards) = shards {
+                let shards = courier::run(&run, shards);
+                *lock(&home) = Some(shards);
+            }
+        };
+        self.run.device().spawn("courier", Box::new(body)).ok()
     }
 
     /// Appends bytes, elements in acquisition order. Blocks while all buffers are in use.

@@ -40,19 +40,34 @@ pub(crate) fn run(run: &Arc<Run>, mut shards: Shards) -> Shards {
         }
         let handoff = lock(&run.handoffs).pop_front();
         let Some(handoff) = handoff else { break };
-        // The store's answer, whatever happens here: the slot is owed back exactly once.
-        let owed = Arc::new(Owed { run: run.clone(), generation, held: Default::default() });
-        // A panic must not leave the producer waiting for batches that nobody will deliver.
-        let delivery = AssertUnwindSafe(|| deliver(run, &mut shards, handoff, &owed));
-        let ended = run.fault.check().and_then(|()| catch_unwind(delivery).unwrap_or(Err(Error::Panicked)));
-        if let Err(error) = ended {
-            run.fail(error);
-        }
-        if let Err(error) = run.engine.order.close(Stage::Publish, Clock::Batch, generation) {
-            run.fail(error);
-        }
+        settle(run, &mut shards, handoff);
     }
     shards
+}
+
+/// Delivers every batch that was kicked: the courier's work on the producer's thread.
+pub(crate) fn drain(run: &Arc<Run>, shards: &mut Shards) {
+    loop {
+        let handoff = lock(&run.handoffs).pop_front();
+        let Some(handoff) = handoff else { break };
+        settle(run, shards, handoff);
+    }
+}
+
+/// Delivers one batch and gives everything back, whatever happens.
+fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
+    let generation = handoff.generation;
+    // The store's answer, whatever happens here: the slot is owed back exactly once.
+    let owed = Arc::new(Owed { run: run.clone(), generation, held: Default::default() });
+    // A panic must not leave the producer waiting for batches that nobody will deliver.
+    let delivery = AssertUnwindSafe(|| deliver(run, shards, handoff, &owed));
+    let ended = run.fault.check().and_then(|()| catch_unwind(delivery).unwrap_or(Err(Error::Panicked)));
+    if let Err(error) = ended {
+        run.fail(error);
+    }
+    if let Err(error) = run.engine.order.close(Stage::Publish, Clock::Batch, generation) {
+        run.fail(error);
+    }
 }
 
 fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owed>) -> Result<(), Error> {
@@ -98,7 +113,7 @@ fn bring_down(
     let payload = payload.drain(&entered);
     let mut down = buffer.fill(&entered)?;
     let job = CopyJob { from: payload.read(&entered, 0..total), to: down.write(&entered, 0..total) };
-    run.device().copy(Stage::Payload.lane(), job)?;
+    run.device().copy(run.lane(Stage::Payload), job)?;
     payload.retire();
     entered.end()?;
     Ok(down.seal())

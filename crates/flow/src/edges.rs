@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use plan::Memory;
+use plan::{Memory, Mode};
 
 use crate::table::{Case, Kind, Mechanism, Row, Stage, rows};
 
@@ -16,17 +16,24 @@ guards. *Depth* is by how many generations the waiting stage may run ahead: 0 wh
 copies of the buffer where a slot is used again. Rows in bold cost a record and a wait; the others are kept by the
 order of a queue or of calls.
 
+Batches are drained by the courier, beside the producer (*pipelined*), or by the producer itself: one batch behind
+(*drain before kick*), or at once with one slot (*drain after kick*). The latter two have the same rows.
+
 ";
 
-const CASES: [(&str, Case); 4] = [
-    ("host memory, compressed", case(Memory::Host, true)),
-    ("host memory, none", case(Memory::Host, false)),
-    ("device memory, compressed", case(Memory::Device, true)),
-    ("device memory, none", case(Memory::Device, false)),
+const CASES: [(&str, Case); 8] = [
+    ("pipelined, host memory, compressed", case(Mode::Pipelined, Memory::Host, true)),
+    ("pipelined, host memory, none", case(Mode::Pipelined, Memory::Host, false)),
+    ("pipelined, device memory, compressed", case(Mode::Pipelined, Memory::Device, true)),
+    ("pipelined, device memory, none", case(Mode::Pipelined, Memory::Device, false)),
+    ("drained by the producer, host memory, compressed", case(Mode::DrainBeforeKick, Memory::Host, true)),
+    ("drained by the producer, host memory, none", case(Mode::DrainBeforeKick, Memory::Host, false)),
+    ("drained by the producer, device memory, compressed", case(Mode::DrainBeforeKick, Memory::Device, true)),
+    ("drained by the producer, device memory, none", case(Mode::DrainBeforeKick, Memory::Device, false)),
 ];
 
-const fn case(memory: Memory, compressed: bool) -> Case {
-    Case { slots: 2, memory, compressed }
+const fn case(mode: Mode, memory: Memory, compressed: bool) -> Case {
+    Case { mode, slots: 2, memory, compressed }
 }
 
 /// The text of `docs/edges.md`.
@@ -44,11 +51,11 @@ pub fn markdown() -> String {
 /// Names of the rows that are live, with how each is kept: what `plan` prints.
 #[must_use]
 pub fn summary(case: Case) -> Vec<(&'static str, &'static str)> {
-    rows(case).map(|(_, r)| (r.name, kept(r))).collect()
+    rows(case).map(|(_, r)| (r.name, kept(r, case))).collect()
 }
 
-fn kept(row: Row) -> &'static str {
-    match row.mechanism() {
+fn kept(row: Row, case: Case) -> &'static str {
+    match row.mechanism(case) {
         Mechanism::Queue => "queue order",
         Mechanism::Call => "call order",
         Mechanism::HandOff => "hand-off",
@@ -58,11 +65,18 @@ fn kept(row: Row) -> &'static str {
 }
 
 fn stages(text: &mut String) {
+    let (beside, inline) = (CASES[0].1, CASES[4].1);
     text.push_str("## Stages\n\n| stage | lane | clock | submitted by |\n|---|---|---|---|\n");
     for s in Stage::ALL {
-        let (lane, clock, by) = (s.lane(), s.clock(), s.submitter());
+        let (clock, by) = (s.clock(), s.submitter());
+        let (lane, other) = (s.lane(beside), s.lane(inline));
+        let lane = if lane == other {
+            format!("{lane:?}")
+        } else {
+            format!("{lane:?}, or {other:?} when drained by it")
+        };
         // Writing to a string does not fail.
-        let _ = writeln!(text, "| {s:?} | {lane:?} | {clock:?} | {by:?} |");
+        let _ = writeln!(text, "| {s:?} | {lane} | {clock:?} | {by:?} |");
     }
 }
 
@@ -72,7 +86,7 @@ fn table(text: &mut String, name: &str, case: Case) {
         "\n## Rows: {name}\n\n| row | from -> to | depth | guards | kept by |\n|---|---|---|---|---|\n"
     );
     for (_, row) in rows(case) {
-        let bold = if row.mechanism().costs() { "**" } else { "" };
+        let bold = if row.mechanism(case).costs() { "**" } else { "" };
         let depth = match row.kind {
             Kind::Ready => "0".to_owned(),
             Kind::Reuse if row.guards.copies(case) == row.guards.copies(Case { slots: 3, ..case }) => {
@@ -80,7 +94,7 @@ fn table(text: &mut String, name: &str, case: Case) {
             }
             Kind::Reuse => "slots".to_owned(),
         };
-        let (from, to, kept) = (row.from, row.to, kept(row));
+        let (from, to, kept) = (row.from, row.to, kept(row, case));
         let _ = writeln!(
             text,
             "| {bold}{}{bold} | {from:?} -> {to:?} | {depth} | {} | {kept} |",
@@ -130,7 +144,7 @@ mod tests {
     fn every_buffer_that_two_lanes_touch_has_a_row() {
         for (name, case) in CASES {
             for s in Stage::ALL.into_iter().filter(|s| s.present(case)) {
-                for t in Stage::ALL.into_iter().filter(|t| t.present(case) && t.lane() != s.lane()) {
+                for t in Stage::ALL.into_iter().filter(|t| t.present(case) && t.lane(case) != s.lane(case)) {
                     for b in s.uses(case).1.iter().filter(|b| t.uses(case).0.contains(b)) {
                         let path = reaches(s, t, case);
                         assert!(path, "{name}: {s:?} writes {b:?} for {t:?}, and no rows lead there");
@@ -149,7 +163,7 @@ mod tests {
             next += 1;
             let ahead = rows(case).filter(|(_, r)| r.kind == Kind::Ready && r.from == s).map(|(_, r)| r.to);
             let position = |s: Stage| Stage::ALL.iter().position(|o| *o == s);
-            let later = |t: &Stage| t.lane() == s.lane() && position(*t) > position(s);
+            let later = |t: &Stage| t.lane(case) == s.lane(case) && position(*t) > position(s);
             let mut found: Vec<_> = ahead.chain(Stage::ALL.into_iter().filter(later)).collect();
             found.extend(Stage::ALL.into_iter().filter(|t| t.submitter() == s));
             for t in found {

@@ -76,7 +76,7 @@ impl Producer {
         let host = host.seal().drain(&entered);
         let mut tables = engine.buffers.tables.fill(&entered)?;
         let job = CopyJob { from: host.read(&entered, 0..bytes), to: tables.write(&entered, 0..bytes) };
-        self.run.device().copy(Stage::TablesUp.lane(), job)?;
+        self.run.device().copy(self.run.lane(Stage::TablesUp), job)?;
         host.retire();
         entered.end()?;
         Ok(tables.seal())
@@ -98,7 +98,7 @@ impl Producer {
                 let mut scratch = buffer.fill(&entered)?;
                 let (all, room) = (0..pool.len(), 0..scratch.len());
                 let (from, to) = (pool.read(&entered, all), scratch.write(&entered, room));
-                stage::compress(Stage::Compress.lane(), plan, &**encoder, chunks, &from, to)?;
+                stage::compress(run.lane(Stage::Compress), plan, &**encoder, chunks, &from, to)?;
                 entered.end()?;
                 (Chunks::Read(pool), Some(scratch.seal()))
             }
@@ -118,7 +118,7 @@ impl Producer {
             (tables.read(&entered, 0..tables.len()), source.read(&entered, 0..source.len()));
         let (room, places) = (0..payload.len(), 0..index.len());
         let (to, at) = (payload.write(&entered, room), index.write(&entered, places));
-        stage::aggregate((run.device(), Stage::Aggregate.lane()), plan, chunks, &order, &source, to, at)?;
+        stage::aggregate((run.device(), run.lane(Stage::Aggregate)), plan, chunks, &order, &source, to, at)?;
         tables.retire();
         if let Some(scratch) = scratch {
             scratch.retire();
@@ -146,7 +146,7 @@ impl Producer {
                 let bytes = 8 * (chunks + 1);
                 let job =
                     CopyJob { from: index.read(&entered, 0..bytes), to: down.write(&entered, 0..bytes) };
-                run.device().copy(Stage::Index.lane(), job)?;
+                run.device().copy(run.lane(Stage::Index), job)?;
                 index.retire();
                 entered.end()?;
                 down.seal()
@@ -161,7 +161,7 @@ impl Producer {
                 let bytes = chunks * run.plan.stored_chunk_bytes as usize;
                 let from = payload.read(&entered, 0..bytes);
                 let job = CopyJob { from, to: down.write(&entered, 0..bytes) };
-                run.device().copy(Stage::Raw.lane(), job)?;
+                run.device().copy(run.lane(Stage::Raw), job)?;
                 payload.retire();
                 entered.end()?;
                 Payload::Down(down.seal())
@@ -184,13 +184,13 @@ impl Producer {
         let room = 0..pool.len();
         if first_use && run.plan.scatter.padded && !run.plan.fill.is_zero() {
             let to = pool.write(&zero, room.clone());
-            stage::pad((run.device(), Stage::Zero.lane()), &run.plan, to)?;
+            stage::pad((run.device(), run.lane(Stage::Zero)), &run.plan, to)?;
         }
         zero.end()?;
         if let Some((old, epoch)) = begun {
             let carry = engine.order.begin(Stage::Carry, generation)?;
             let (from, to) = (old.read(&carry, 0..old.len()), pool.write(&carry, room));
-            stage::carry((run.device(), Stage::Carry.lane()), &run.plan, epoch, &from, to)?;
+            stage::carry((run.device(), run.lane(Stage::Carry)), &run.plan, epoch, &from, to)?;
             carry.end()?;
         }
         self.pool = Some(pool);

@@ -37,7 +37,7 @@ impl Order {
     pub(crate) fn new(device: Arc<dyn Device>, case: Case) -> Result<Order, Error> {
         let mut marks = [[Mark(0); RING]; ROWS];
         for (i, row) in rows(case) {
-            if row.mechanism().costs() {
+            if row.mechanism(case).costs() {
                 for mark in &mut marks[i] {
                     *mark = device.mark()?;
                 }
@@ -74,7 +74,9 @@ impl Order {
 
     /// Waits until the row has come round for `generation`, whatever its depth: what a flush promises.
     pub(crate) fn settled(&self, name: &str, generation: u64) -> Result<(), Error> {
-        for (i, row) in rows(self.case).filter(|(_, r)| r.name == name) {
+        // What the queue orders has happened already.
+        let costs = |r: &Row| r.name == name && r.mechanism(self.case).costs();
+        for (i, row) in rows(self.case).filter(|(_, r)| costs(r)) {
             self.wait_row(i, row, device::Lane::Producer, generation)?;
         }
         Ok(())
@@ -83,9 +85,9 @@ impl Order {
     /// Records the rows that leave a stage on a clock other than its own, after its last step there.
     pub(crate) fn close(&self, stage: Stage, clock: Clock, generation: u64) -> Result<(), Error> {
         for (i, row) in rows(self.case) {
-            if row.from == stage && row.clock == clock && row.mechanism().costs() {
+            if row.from == stage && row.clock == clock && row.mechanism(self.case).costs() {
                 let mark = self.marks[i][generation as usize % RING];
-                self.device.record(stage.lane(), mark, generation)?;
+                self.device.record(stage.lane(self.case), mark, generation)?;
             }
         }
         Ok(())
@@ -99,12 +101,12 @@ impl Order {
 
     fn wait_all(&self, to: Stage, generation: u64, which: fn(Mechanism) -> bool) -> Result<(), Error> {
         for (i, row) in rows(self.case) {
-            if row.to != to || !row.mechanism().costs() || !which(row.mechanism()) {
+            if row.to != to || !row.mechanism(self.case).costs() || !which(row.mechanism(self.case)) {
                 continue;
             }
             // Generations before the first use of a ring have nothing to wait for.
             if let Some(before) = generation.checked_sub(u64::from(row.depth(self.case))) {
-                self.wait_row(i, row, to.lane(), before)?;
+                self.wait_row(i, row, to.lane(self.case), before)?;
             }
         }
         Ok(())

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use device::sync::Arc;
+use device::sync::{Arc, Mutex};
 use device::{CopyJob, Source};
+use plan::Mode;
+use stage::Shards;
 
 use crate::Error;
+use crate::courier;
 use crate::kick::Layouts;
 use crate::lease::{Filling, Lease, Ready};
 use crate::order::Entered;
@@ -23,6 +26,8 @@ struct Staging {
 pub(crate) struct Producer {
     pub(crate) run: Arc<Run>,
     pub(crate) layouts: Layouts,
+    /// The shards, where the producer is the courier too.
+    pub(crate) inline: Option<Arc<Mutex<Option<Shards>>>>,
     staging: Option<Staging>,
     dispatch: u64,
     /// Bytes of an element that was cut by the end of a dispatch.
@@ -46,6 +51,7 @@ impl Producer {
         let mut producer = Producer {
             run,
             layouts,
+            inline: None,
             staging: None,
             dispatch: 0,
             cut: Vec::new(),
@@ -149,7 +155,7 @@ impl Producer {
         let staged = staged.drain(&entered);
         let mut up = pool.fill(&entered)?;
         let job = CopyJob { from: staged.read(&entered, 0..bytes), to: up.write(&entered, 0..bytes) };
-        self.run.device().copy(Stage::Upload.lane(), job)?;
+        self.run.device().copy(self.run.lane(Stage::Upload), job)?;
         staged.retire();
         entered.end()?;
         Ok(up.seal())
@@ -164,7 +170,7 @@ impl Producer {
             p.write(entered, all)
         });
         if let Some(pool) = pool {
-            let (to, what) = ((run.device(), Stage::Scatter.lane()), (&*run.plan, &run.geometry));
+            let (to, what) = ((run.device(), run.lane(Stage::Scatter)), (&*run.plan, &run.geometry));
             stage::scatter(to, what, self.epochs, part, source, pool)?;
         }
         self.in_epoch += count;
@@ -182,10 +188,25 @@ impl Producer {
     fn turn(&mut self) -> Result<(), Error> {
         *lock(&self.run.waiting) = None;
         let begun = (self.in_epoch > 0).then_some(self.epochs);
+        if self.run.plan.mode == Mode::DrainBeforeKick {
+            self.drain()?;
+        }
         let old = self.kick()?;
+        if self.run.plan.mode != Mode::DrainBeforeKick {
+            self.drain()?;
+        }
         self.refill(begun.map(|epoch| (&old, epoch)))?;
         old.retire();
         Ok(())
+    }
+
+    /// Does the courier's work where there is no courier: delivers every batch that was kicked.
+    pub(crate) fn drain(&mut self) -> Result<(), Error> {
+        let Some(shards) = &self.inline else { return Ok(()) };
+        if let Some(shards) = &mut *lock(shards) {
+            courier::drain(&self.run, shards);
+        }
+        self.run.fault.check()
     }
 
     /// Whole epochs, staged or in the pool, wait from now on for their batch to be full.
@@ -214,7 +235,10 @@ impl Producer {
     pub(crate) fn kick_whole(&mut self) -> Result<(), Error> {
         self.dispatch()?;
         *lock(&self.run.waiting) = None;
-        if self.epochs > 0 { self.turn() } else { Ok(()) }
+        if self.epochs > 0 {
+            self.turn()?;
+        }
+        self.drain()
     }
 
     /// Ends the stream: the begun epoch is filled up with the fill value and everything is kicked.
@@ -233,7 +257,10 @@ impl Producer {
             self.scatter_part(&entered, left, Source::Fill(run.plan.fill.padded()))?;
             entered.end()?;
         }
-        if self.epochs > 0 { self.turn() } else { Ok(()) }
+        if self.epochs > 0 {
+            self.turn()?;
+        }
+        self.drain()
     }
 
     /// An element that was cut by the end of the stream gets the missing bytes of the fill value.

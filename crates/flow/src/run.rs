@@ -12,6 +12,7 @@ use crate::courier::Handoff;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::latency::Latency;
+use crate::table::Stage;
 
 /// Called with the number of slices of dimension 0 that finished shards cover, from the keeper's thread.
 pub type Published = Box<dyn Fn(u64) -> Result<(), String> + Send + Sync>;
@@ -47,6 +48,11 @@ impl Run {
         let first = self.fault.keep(error.into());
         self.wake.up(self);
         first
+    }
+
+    /// The lane of a stage.
+    pub(crate) fn lane(&self, stage: Stage) -> Lane {
+        stage.lane(self.engine.order.case())
     }
 
     pub(crate) fn device(&self) -> &dyn device::Device {

@@ -5,7 +5,7 @@
 //! [`Row::depth`] and [`Row::mechanism`]. Nothing else in the project waits or records.
 
 use device::Lane;
-use plan::Memory;
+use plan::{Memory, Mode};
 
 /// What counts generations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,6 +123,8 @@ impl Mechanism {
 /// Facts known at open that decide which rows are live.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Case {
+    /// When kicked batches are drained.
+    pub mode: Mode,
     /// Copies of each batch buffer.
     pub slots: u8,
     /// Where device buffers lie.
@@ -136,10 +138,20 @@ impl Case {
         matches!(self.memory, Memory::Device)
     }
 
+    /// Whether the courier is a thread of its own; otherwise the producer does its work.
+    const fn has_courier(self) -> bool {
+        matches!(self.mode, Mode::Pipelined)
+    }
+
     /// The facts of a plan.
     #[must_use]
     pub fn of(plan: &plan::Plan) -> Case {
-        Case { slots: plan.slots as u8, memory: plan.facts.memory, compressed: !plan.codec.is_none() }
+        Case {
+            mode: plan.mode,
+            slots: plan.slots as u8,
+            memory: plan.facts.memory,
+            compressed: !plan.codec.is_none(),
+        }
     }
 }
 
@@ -183,10 +195,11 @@ impl Stage {
 
     /// The lane that it runs on.
     #[must_use]
-    pub const fn lane(self) -> Lane {
+    pub const fn lane(self, case: Case) -> Lane {
         match self {
             Stage::Refill | Stage::Fill | Stage::Kick | Stage::Fetch => Lane::Producer,
-            Stage::Size | Stage::Deliver | Stage::Publish => Lane::Courier,
+            Stage::Size | Stage::Deliver | Stage::Publish if case.has_courier() => Lane::Courier,
+            Stage::Size | Stage::Deliver | Stage::Publish => Lane::Producer,
             Stage::SinkWrite => Lane::Sink,
             Stage::Upload => Lane::H2d,
             Stage::Zero | Stage::Carry | Stage::Scatter => Lane::Compute,
@@ -293,8 +306,8 @@ impl Row {
 
     /// How it is kept: follows from the lanes of both stages and from who submits them.
     #[must_use]
-    pub const fn mechanism(self) -> Mechanism {
-        let (from, to) = (self.from.lane(), self.to.lane());
+    pub const fn mechanism(self, case: Case) -> Mechanism {
+        let (from, to) = (self.from.lane(case), self.to.lane(case));
         if matches!(from, Lane::Sink) {
             return Mechanism::HostWait;
         }
@@ -344,7 +357,8 @@ pub const fn live(i: usize, case: Case) -> Option<Row> {
         3 if device => row("scattered", (Scatter, Upload), Dispatch, Reuse, DeviceStaging),
         4 => row("zeroed", (Zero, Scatter), Batch, Ready, ChunkPool),
         5 => row("filled", (Scatter, first), Batch, Ready, ChunkPool),
-        6 => row("pool_free", (first, Zero), Batch, Reuse, ChunkPool),
+        // Drained by the producer, a batch has left its pool slot before the slot is taken again.
+        6 if case.has_courier() => row("pool_free", (first, Zero), Batch, Reuse, ChunkPool),
         7 if compressed => row("scratch", (Compress, Aggregate), Batch, Ready, Scratch),
         8 if compressed => row("scratch_free", (Aggregate, Compress), Batch, Reuse, Scratch),
         9 => row("tables_staged", (Kick, TablesUp), Batch, Ready, HostTables),
@@ -355,7 +369,7 @@ pub const fn live(i: usize, case: Case) -> Option<Row> {
         13 if device => row("index_down", (Index, Size), Batch, Ready, HostIndex),
         14 if device && compressed => row("sized", (Size, Payload), Batch, Ready, HostIndex),
         15 if device => row("payload_down", (down, Deliver), Batch, Ready, HostPayload),
-        16 => row("handed", (Fetch, Size), Batch, Ready, Handoff),
+        16 if case.has_courier() => row("handed", (Fetch, Size), Batch, Ready, Handoff),
         17 => row("delivered", (Publish, Kick), Batch, Reuse, Handoff),
         18 => row("to_sink", (Deliver, SinkWrite), Batch, Ready, Footers),
         19 if !device => row("sunk", (SinkWrite, Kick), Batch, Reuse, Packed),

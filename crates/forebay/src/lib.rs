@@ -49,8 +49,8 @@ pub use inspect::{About, ArrayInfo, Image, Inspected, about, inspect};
 pub use metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
 pub use options::Options;
 pub use plan::{
-    Blosc, BloscInner, Budget, Codec, Config as Array, DType, Dim, Fill, Holder, Kind, Order, Plan, Refusal,
-    Shuffle, Tuning,
+    Blosc, BloscInner, Budget, Codec, Config as Array, DType, Dim, Fill, Holder, Kind, Mode, Order, Plan,
+    Refusal, Shuffle, Tuning,
 };
 pub use target::Target;
 pub use verify::{ArrayCheck, Damage, Verified, verify};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::{Case, noise};
 use forebay::store::{self, Failing, Memory, Store, Throttled};
-use forebay::{Array, Codec, DType, Dim, Error, Options, Tuning, Writer};
+use forebay::{Array, Codec, DType, Dim, Error, Mode, Options, Tuning, Writer};
 
 const FRAME: usize = 40 * 30 * 2;
 
@@ -105,7 +105,9 @@ fn flush_writes_whole_layers_and_appending_goes_on() {
 fn every_store_operation_that_fails_is_reported_and_nothing_hangs_or_lies() {
     let frames = noise(19 * FRAME);
     let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
-    for codec in [Codec::None, Codec::Zstd { level: 1 }] {
+    let codecs = [Codec::None, Codec::Zstd { level: 1 }];
+    for (codec, mode) in codecs.into_iter().flat_map(|c| Mode::ALL.map(|m| (c, m))) {
+        let tuning = Tuning { mode: Some(mode), ..tuning };
         let mut n = 1;
         loop {
             let (inner, options) = (memory(), Options { tuning, ..Options::default() });

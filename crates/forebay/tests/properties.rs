@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Case, noise};
 use forebay::store::Store;
-use forebay::{Array, Blosc, BloscInner, Codec, DType, Dim, Fill, Options, Shuffle, Tuning, Writer};
+use forebay::{Array, Blosc, BloscInner, Codec, DType, Dim, Fill, Mode, Options, Shuffle, Tuning, Writer};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -68,17 +68,18 @@ fn arrays() -> impl Strategy<Value = Array> {
 }
 
 fn runs() -> impl Strategy<Value = Run> {
-    let tuning = (2u32..5, 1u64..6000, Just(4096u64));
+    let modes = prop::sample::select(vec![Mode::Pipelined, Mode::DrainBeforeKick, Mode::DrainAfterKick]);
+    let tuning = (2u32..5, 1u64..6000, Just(4096u64), modes);
     let stream = (0.0..1.2f64, prop::collection::vec(1usize..6000, 1..6), 0usize..40, any::<bool>());
     (arrays(), tuning, stream, any::<bool>()).prop_map(|(array, tuning, stream, device_memory)| {
-        let (slots, batch_bytes, staging_bytes) = tuning;
+        let (slots, batch_bytes, staging_bytes, mode) = tuning;
         let (part, appends, flush_every, eager) = stream;
         let inner: u64 = array.dims[1..].iter().map(|d| d.size.unwrap()).product();
         let slice = inner as usize * array.dtype.size();
         let most = array.dims[0].size.unwrap_or(30) as usize * slice;
         let interval = if eager { Duration::ZERO } else { Duration::from_secs(60) };
         let bytes = ((most as f64 * part) as usize).min(most);
-        let tuning = Tuning { slots, batch_bytes, staging_bytes };
+        let tuning = Tuning { slots, batch_bytes, staging_bytes, mode: Some(mode) };
         Run { array, tuning, device_memory, bytes, appends, flush_every, interval }
     })
 }
@@ -138,7 +139,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// What was appended is what is read, and the store's bytes depend neither on how the run was cut into appends,
-    /// flushes and batches, nor on where the buffers lie.
+    /// flushes and batches, nor on the mode, nor on where
+    /// the buffers lie.
     #[test]
     fn streams_come_back(run in runs()) {
         let (store, bytes, report) = run.stream();
@@ -149,7 +151,7 @@ proptest! {
             flush_every: 0,
             interval: Duration::from_secs(60),
             device_memory: !run.device_memory,
-            tuning: Tuning { slots: 2, batch_bytes: 1 << 16, staging_bytes: 1 << 16 },
+            tuning: Tuning { slots: 2, batch_bytes: 1 << 16, staging_bytes: 1 << 16, mode: None },
             ..run
         };
         prop_assert!(shards(&store) == shards(&plain.stream().0));

@@ -9,6 +9,39 @@ pub enum Memory {
     Device,
 }
 
+/// When kicked batches are drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By the courier, beside the producer.
+    Pipelined,
+    /// By the producer, one batch behind: before it kicks the next.
+    DrainBeforeKick,
+    /// By the producer, at once.
+    DrainAfterKick,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Mode; 3] = [Mode::Pipelined, Mode::DrainBeforeKick, Mode::DrainAfterKick];
+
+    /// Selects the mode of an array from facts. A tail that is carried from batch to batch (aligned sinks) can be
+    /// ordered beside the producer only by a gate.
+    #[must_use]
+    pub const fn select(facts: &Facts) -> Mode {
+        if facts.alignment > 0 && !facts.gate { Mode::DrainBeforeKick } else { Mode::Pipelined }
+    }
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Pipelined => "pipelined",
+            Mode::DrainBeforeKick => "drain-before-kick",
+            Mode::DrainAfterKick => "drain-after-kick",
+        }
+    }
+}
+
 /// What device and store state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {

@@ -27,7 +27,7 @@ pub use codec::{Blosc, BloscInner, Codec, Shuffle};
 pub use dims::{Config, Dim, Kind};
 pub use dtype::{BadFill, DType, Fill, UnknownDType};
 pub use error::Refusal;
-pub use facts::{Facts, Memory};
+pub use facts::{Facts, Memory, Mode};
 pub use plan::{Plan, Tuning};
 pub use scatter::{Scatter, ScatterDim};
 pub use shards::ShardGrid;

@@ -4,7 +4,9 @@ use crate::axes::Order;
 use crate::choose::choose;
 use crate::error::product;
 use crate::scatter::EpochDim;
-use crate::{Budget, Codec, Config, DType, Dim, Facts, Fill, Holder, Memory, Refusal, Scatter, ShardGrid};
+use crate::{
+    Budget, Codec, Config, DType, Dim, Facts, Fill, Holder, Memory, Mode, Refusal, Scatter, ShardGrid,
+};
 
 const SMALLER: &str = "make sizes or chunks smaller";
 
@@ -17,11 +19,13 @@ pub struct Tuning {
     pub batch_bytes: u64,
     /// Bytes of one staging slot.
     pub staging_bytes: u64,
+    /// When kicked batches are drained; `None`: selected from facts.
+    pub mode: Option<Mode>,
 }
 
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning { slots: 2, batch_bytes: 32 << 20, staging_bytes: 8 << 20 }
+        Tuning { slots: 2, batch_bytes: 32 << 20, staging_bytes: 8 << 20, mode: None }
     }
 }
 
@@ -58,6 +62,8 @@ pub struct Plan {
     pub slice_bytes: u64,
     /// Bytes of the whole array as they arrive; `None` when it is unbounded.
     pub total_bytes: Option<u64>,
+    /// When kicked batches are drained.
+    pub mode: Mode,
     /// Epochs in a full batch.
     pub batch_epochs: u32,
     /// Copies of each batch buffer.
@@ -95,6 +101,7 @@ impl Plan {
         let extent = |d: &Dim| d.size.unwrap_or(1);
         let frame_bytes = dims[dims.len() - trailing..].iter().map(extent).product::<u64>() * element;
         let slice_bytes = dims[1..].iter().map(extent).product::<u64>() * element;
+        let mode = tuning.mode.unwrap_or(Mode::select(&facts));
         let mut plan = Plan {
             dtype: config.dtype,
             codec: config.codec,
@@ -108,7 +115,9 @@ impl Plan {
             slice_bytes,
             total_bytes: dims[0].size.map(|s| s * slice_bytes),
             batch_epochs: batch_epochs(&grid, chunk_bytes, tuning.batch_bytes),
-            slots: tuning.slots,
+            mode,
+            // Drained at once, a batch needs one copy of everything.
+            slots: if mode == Mode::DrainAfterKick { 1 } else { tuning.slots },
             staging_bytes: tuning.staging_bytes.max(frame_bytes).next_multiple_of(4096),
             budget: Budget { holders: Vec::new() },
             dims,
@@ -464,7 +473,7 @@ mod tests {
             let dims = dims.iter().enumerate().map(dim).collect();
             let codec = [Codec::None, Codec::Zstd { level: 1 }, blosc(1, None)][codec];
             let config = Config { plain: true, codec, ..Config::new(DType::ALL[dtype], dims) };
-            let tuning = Tuning { slots: 8, batch_bytes: batch, staging_bytes: staging };
+            let tuning = Tuning { slots: 8, batch_bytes: batch, staging_bytes: staging, mode: None };
             if let Ok(plan) = Plan::new(&config, &tuning, FACTS) {
                 prop_assert!(plan.budget.total() > 0);
                 let last = plan.grid.epochs().unwrap() - 1;

@@ -7,7 +7,7 @@ mod size;
 
 use std::path::{Path, PathBuf};
 
-use forebay::{Array, Codec, DType, Fill, Options, Tuning};
+use forebay::{Array, Codec, DType, Fill, Mode, Options, Tuning};
 use serde_json::{Map, Value};
 
 use crate::Failure;
@@ -96,6 +96,12 @@ pub(crate) struct Tune {
     #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     batch: Option<u64>,
 
+    /// When packed batches are taken to the store: pipelined (beside the input), drain-before-kick or
+    /// drain-after-kick (by the input's own thread; slower, with fewer threads and, for the last, less memory)
+    /// [default: pipelined]
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    mode: Option<Mode>,
+
     /// Bytes of a buffer that takes in frames, with K, M or G [default: 8M]
     #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     staging: Option<u64>,
@@ -109,9 +115,17 @@ impl Tune {
             slots: self.slots.unwrap_or(usual.slots),
             batch_bytes: self.batch.unwrap_or(usual.batch_bytes),
             staging_bytes: self.staging.unwrap_or(usual.staging_bytes),
+            mode: self.mode,
         };
         Options { tuning, threads: self.threads, ..Options::default() }
     }
+}
+
+/// Reads a mode.
+fn mode(text: &str) -> Result<Mode, String> {
+    let names = || Mode::ALL.map(Mode::name).join(", ");
+    let found = Mode::ALL.into_iter().find(|m| m.name() == text);
+    found.ok_or_else(|| format!("`{text}` is no mode; use one of {}", names()))
 }
 
 /// A run that is ready to start: nothing is refused after this but by the store.

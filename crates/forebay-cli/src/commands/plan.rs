@@ -66,7 +66,8 @@ fn rows(plan: &Plan) -> String {
         .into_iter()
         .map(|(row, kept)| vec![row.to_owned(), kept.to_owned()])
         .collect();
-    format!("What orders the run, and how it is kept (docs/edges.md)\n{}", human::table(&rows, &[]))
+    let mode = plan.mode.name();
+    format!("What orders the run ({mode}), and how it is kept (docs/edges.md)\n{}", human::table(&rows, &[]))
 }
 
 fn as_json(plan: &Plan, notes: &[String]) -> serde_json::Value {
@@ -82,6 +83,7 @@ fn as_json(plan: &Plan, notes: &[String]) -> serde_json::Value {
         "array": plan.total_bytes,
     });
     object["batch_epochs"] = json!(plan.batch_epochs);
+    object["mode"] = json!(plan.mode.name());
     object["slots"] = json!(plan.slots);
     object["budget"] = json!({
         "total": plan.budget.total(),

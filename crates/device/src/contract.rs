@@ -142,7 +142,7 @@ fn host_waits_block_until_the_record(device: &dyn Device) {
 }
 
 fn a_plan(dtype: DType, dims: Vec<Dim>, order: Option<&str>) -> Plan {
-    let facts = Facts { memory: Memory::Host, alignment: 0, gate: false };
+    let facts = Facts { memory: Memory::Host, alignment: 0, gate: false, process: 0 };
     let order = order.map(|o| o.split(' ').map(str::to_owned).collect());
     let config = Config { order, plain: true, ..Config::new(dtype, dims) };
     Plan::new(&config, &Tuning::default(), facts).unwrap()

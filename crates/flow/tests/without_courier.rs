@@ -99,7 +99,7 @@ fn stream(without: &'static str, memory: Memory) -> Result<(Objects, Vec<u64>), 
         Dim::new("x", 30).chunk(16).chunks_per_shard(1),
     ];
     let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
-    let facts = Facts { memory, alignment: 0, gate: false };
+    let facts = Facts { memory, alignment: 0, gate: false, process: 0 };
     let plan = Arc::new(Plan::new(&Config::new(DType::U16, dims), &tuning, facts).unwrap());
     let device: Arc<dyn Device> = Arc::new(Without(Host::open(2).unwrap().with_memory(memory), without));
     let (store, extents) = (store::Memory::new(), Arc::new(Mutex::new(Vec::new())));

@@ -11,12 +11,19 @@ pub(crate) fn text(plan: &Plan) -> String {
     let crc = if plan.crc32c { " + crc32c" } else { "" };
     let mended = if plan.order.mended { " (OME-Zarr asks for this order)" } else { "" };
     let order: Vec<_> = plan.stored_dims().map(|d| d.name.as_str()).collect();
-    let head = [
+    let mut head = vec![
         vec!["type".to_owned(), plan.dtype.to_string()],
         vec!["codec".to_owned(), format!("{}{crc}", codec::name(&plan.codec))],
         vec!["stored as".to_owned(), format!("{}{mended}", order.join(" "))],
     ];
+    head.push(vec!["memory".to_owned(), memory(plan)]);
+    head.extend(plan.fitted.iter().map(|f| vec![String::new(), format!("made smaller to fit: {f}")]));
     format!("{}\n\n{}", human::table(&head, &[]), dims(plan))
+}
+
+fn memory(plan: &Plan) -> String {
+    let cap = plan.cap.map_or("no cap".to_owned(), |c| format!("the cap is {}", human::memory(c)));
+    format!("{} ({cap})", human::memory(plan.budget.total()))
 }
 
 fn dims(plan: &Plan) -> String {

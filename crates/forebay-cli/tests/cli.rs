@@ -310,6 +310,52 @@ fn the_report_has_the_totals() {
     }
 }
 
+/// Frames of 1024x1024 u16 that do not compress well, `count` of them.
+fn large_frames(count: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let next = |_| {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+        (state >> 56) as u8
+    };
+    let one: Vec<u8> = (0..2 << 20).map(next).collect();
+    one.repeat(count)
+}
+
+#[test]
+fn the_process_stays_below_its_memory_cap() {
+    const CAP: u64 = 112 << 20;
+    let desk = Desk::new();
+    let dims = ["-d", "t:0:8:4,y:1024:256:4,x:1024:256:4", "--dtype", "u16", "--memory", "112M", "--json"];
+    let run = [&["write", "-", "out"], &dims[..]].concat();
+    let ran = desk.run_with(&run, &large_frames(150)).fine();
+    let peak = ran.json()["peak_memory"].as_u64().unwrap();
+    assert!(peak <= CAP + CAP / 10, "{} MiB at most", peak >> 20);
+    assert_eq!(desk.shape("out"), json!([150, 1024, 1024]));
+    assert!(ran.said.contains("made smaller to fit"), "{}", ran.said);
+}
+
+#[test]
+fn a_cap_that_is_too_small_is_refused_with_a_chunk_that_fits() {
+    let dims = "t:0:64:1,y:1024:1024:1,x:1024:1024:1";
+    let words = ["memory", "codec scratch", "chunks of", "x1024x1024"];
+    refused(&["-", "out", "--dtype", "u16", "-d", dims, "--memory", "200M"], &words);
+}
+
+#[test]
+fn every_mode_stores_the_same() {
+    let desk = Desk::new();
+    for mode in ["pipelined", "drain-before-kick", "drain-after-kick"] {
+        let run = [&["write", "-", mode, "--batch", "1", "--mode", mode], &STREAM[..]].concat();
+        desk.run_with(&run, &frames(5)).fine();
+    }
+    let shard = |store: &str, t| fs::read(desk.at(store).join(format!("0/c/{t}/0/0"))).unwrap();
+    for t in 0..3 {
+        assert!(shard("pipelined", t) == shard("drain-before-kick", t));
+        assert!(shard("pipelined", t) == shard("drain-after-kick", t));
+    }
+    refused(&["-", "out", "--mode", "fast", "--dtype", "u8", "-d", "y:2,x:2"], &["fast", "pipelined"]);
+}
+
 #[test]
 fn a_stream_may_be_shorter_than_its_size() {
     let desk = Desk::new();

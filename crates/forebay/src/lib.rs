@@ -36,6 +36,7 @@ mod layout;
 mod metadata;
 mod metrics;
 mod options;
+mod process;
 mod readback;
 mod target;
 mod verify;

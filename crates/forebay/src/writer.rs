@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use device::Device;
 use host::Host;
-use plan::{Config, Facts, Memory, Plan};
+use plan::{Config, Facts, Memory, Plan, Tuning};
 use store::Store;
 
 use crate::element::Element;
 use crate::metadata::Metadata;
 use crate::metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
-use crate::{Error, Options, Target};
+use crate::{Error, Options, Target, process};
 
 /// Writes one array.
 pub struct Writer {
@@ -30,7 +30,12 @@ pub struct Writer {
 /// The configuration is refused.
 pub fn plan_for(array: &Config, options: &Options) -> Result<Plan, Error> {
     let memory = if options.device_memory { Memory::Device } else { Memory::Host };
-    Ok(Plan::new(array, &options.tuning, Facts { memory, alignment: 0, gate: false })?)
+    let facts = Facts { memory, alignment: 0, gate: false, process: 0 };
+    let free = Plan::new(array, &Tuning { memory: None, ..options.tuning }, facts)?;
+    let cap = if options.memory > 0 { Some(options.memory) } else { process::usual_cap() };
+    let tuning = Tuning { memory: options.tuning.memory.or(cap), ..options.tuning };
+    let process = process::overhead(&free, options.threads)?;
+    Ok(Plan::new(array, &tuning, Facts { process, ..facts })?)
 }
 
 /// Rows of the edge table that order such a run, and how each is kept: see `docs/edges.md`.
@@ -151,7 +156,7 @@ impl Writer {
             bytes_chunked: progress.chunks * self.plan.chunk_bytes,
             batches: progress.batches,
             shards: progress.shards,
-            buffers: self.plan.budget.total(),
+            buffers: self.plan.budget.total() - self.plan.facts.process,
             peak_in_flight: progress.peak_in_flight,
             appends: AppendTime {
                 count: progress.latency.count(),

@@ -79,7 +79,7 @@ fn runs() -> impl Strategy<Value = Run> {
         let most = array.dims[0].size.unwrap_or(30) as usize * slice;
         let interval = if eager { Duration::ZERO } else { Duration::from_secs(60) };
         let bytes = ((most as f64 * part) as usize).min(most);
-        let tuning = Tuning { slots, batch_bytes, staging_bytes, mode: Some(mode) };
+        let tuning = Tuning { slots, batch_bytes, staging_bytes, mode: Some(mode), memory: None };
         Run { array, tuning, device_memory, bytes, appends, flush_every, interval }
     })
 }
@@ -151,7 +151,7 @@ proptest! {
             flush_every: 0,
             interval: Duration::from_secs(60),
             device_memory: !run.device_memory,
-            tuning: Tuning { slots: 2, batch_bytes: 1 << 16, staging_bytes: 1 << 16, mode: None },
+            tuning: Tuning { slots: 2, batch_bytes: 1 << 16, staging_bytes: 1 << 16, ..Tuning::default() },
             ..run
         };
         prop_assert!(shards(&store) == shards(&plain.stream().0));

@@ -78,6 +78,23 @@ pub enum Refusal {
         /// Type of the array.
         dtype: &'static str,
     },
+    /// The smallest arrangement does not fit the memory cap.
+    #[error(
+        "memory: the cap is {cap} bytes, the smallest arrangement (one epoch a batch, one slot) takes {least}, of \
+         which {holder} takes {held}; {remedy}"
+    )]
+    Memory {
+        /// The cap.
+        cap: u64,
+        /// What the smallest arrangement takes.
+        least: u64,
+        /// Its largest holder.
+        holder: &'static str,
+        /// What that takes.
+        held: u64,
+        /// A chunk shape that would fit, or more memory.
+        remedy: String,
+    },
     /// A product that does not fit 64 bits, or a count that does not fit its field.
     #[error("{what} is too large: {remedy}")]
     TooLarge {

@@ -51,4 +51,6 @@ pub struct Facts {
     pub alignment: u64,
     /// Whether a lane can wait for a number that the host publishes later.
     pub gate: bool,
+    /// Bytes that the process holds besides the buffers of the plan: the program, its threads, codec contexts.
+    pub process: u64,
 }

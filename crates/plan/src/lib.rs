@@ -16,6 +16,7 @@ mod dims;
 mod dtype;
 mod error;
 mod facts;
+mod fit;
 mod plan;
 mod scatter;
 mod shards;

@@ -21,11 +21,13 @@ pub struct Tuning {
     pub staging_bytes: u64,
     /// When kicked batches are drained; `None`: selected from facts.
     pub mode: Option<Mode>,
+    /// Bytes that the whole process may hold; `None`: no cap.
+    pub memory: Option<u64>,
 }
 
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning { slots: 2, batch_bytes: 32 << 20, staging_bytes: 8 << 20, mode: None }
+        Tuning { slots: 2, batch_bytes: 32 << 20, staging_bytes: 8 << 20, mode: None, memory: None }
     }
 }
 
@@ -72,6 +74,10 @@ pub struct Plan {
     pub staging_bytes: u64,
     /// Bytes that are allocated at open.
     pub budget: Budget,
+    /// Bytes that the whole process may hold; `None`: no cap.
+    pub cap: Option<u64>,
+    /// What was made smaller to fit the memory cap, in words, in the order in which it was done.
+    pub fitted: Vec<String>,
 }
 
 /// Copies of the staging buffer: one is filled while the other is scattered.
@@ -120,13 +126,18 @@ impl Plan {
             slots: if mode == Mode::DrainAfterKick { 1 } else { tuning.slots },
             staging_bytes: tuning.staging_bytes.max(frame_bytes).next_multiple_of(4096),
             budget: Budget { holders: Vec::new() },
+            cap: tuning.memory,
+            fitted: Vec::new(),
             dims,
             order,
             scatter,
             grid,
         };
         plan.budget = plan.derive_budget()?;
-        Ok(plan)
+        match tuning.memory {
+            Some(cap) => plan.fit(cap, tuning),
+            None => Ok(plan),
+        }
     }
 
     /// Chunks of a full batch.
@@ -176,7 +187,7 @@ impl Plan {
         rows.saturating_mul(self.grid.shards_per_row).saturating_mul(16 * self.grid.chunks_per_shard + 4)
     }
 
-    fn derive_budget(&self) -> Result<Budget, Refusal> {
+    pub(crate) fn derive_budget(&self) -> Result<Budget, Refusal> {
         let (slots, chunks) = (u64::from(self.slots), self.batch_chunks());
         let on_device = self.facts.memory == Memory::Device;
         let bytes = |per: u64| product([chunks, per], "a batch (its bytes)", SMALLER);
@@ -184,6 +195,7 @@ impl Plan {
         let packed = bytes(self.stored_chunk_bytes)?;
         let mut holders = Vec::new();
         let mut hold = |name, copies, bytes| holders.push(Holder { name, copies, bytes });
+        hold("process", 1, self.facts.process);
         hold("staging", STAGING_COPIES, self.staging_bytes);
         if on_device {
             hold("device staging", STAGING_COPIES, self.staging_bytes);
@@ -375,7 +387,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FACTS: Facts = Facts { memory: Memory::Host, alignment: 0, gate: true };
+    const FACTS: Facts = Facts { memory: Memory::Host, alignment: 0, gate: true, process: 0 };
 
     fn plan(config: &Config) -> Result<Plan, Refusal> {
         Plan::new(config, &Tuning::default(), FACTS)
@@ -473,7 +485,7 @@ mod tests {
             let dims = dims.iter().enumerate().map(dim).collect();
             let codec = [Codec::None, Codec::Zstd { level: 1 }, blosc(1, None)][codec];
             let config = Config { plain: true, codec, ..Config::new(DType::ALL[dtype], dims) };
-            let tuning = Tuning { slots: 8, batch_bytes: batch, staging_bytes: staging, mode: None };
+            let tuning = Tuning { slots: 8, batch_bytes: batch, staging_bytes: staging, mode: None, memory: None };
             if let Ok(plan) = Plan::new(&config, &tuning, FACTS) {
                 prop_assert!(plan.budget.total() > 0);
                 let last = plan.grid.epochs().unwrap() - 1;

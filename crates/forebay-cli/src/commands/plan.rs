@@ -58,7 +58,8 @@ fn budget(plan: &Plan) -> String {
     };
     let mut rows: Vec<_> = plan.budget.holders.iter().map(holder).collect();
     rows.push(vec!["total".to_owned(), String::new(), String::new(), human::memory(plan.budget.total())]);
-    format!("Memory, allocated when the run starts\n{}", human::table(&rows, &[1, 2, 3]))
+    let cap = plan.cap.map_or(String::new(), |c| format!(", at most {}", human::memory(c)));
+    format!("Memory of the whole process{cap}\n{}", human::table(&rows, &[1, 2, 3]))
 }
 
 fn rows(plan: &Plan) -> String {
@@ -87,6 +88,8 @@ fn as_json(plan: &Plan, notes: &[String]) -> serde_json::Value {
     object["slots"] = json!(plan.slots);
     object["budget"] = json!({
         "total": plan.budget.total(),
+        "cap": plan.cap,
+        "fitted": plan.fitted,
         "holders": plan.budget.holders.iter().map(holder).collect::<Vec<_>>(),
     });
     let row = |(row, kept)| json!({ "row": row, "kept_by": kept });

@@ -1,0 +1,145 @@
+//! Fitting a plan to a memory cap.
+//!
+//! What costs least speed goes first: batches get shorter, staging smaller, slots fewer; last, batches are drained by the
+//! producer from a single slot. Only when that is still too large is the plan refused.
+
+use crate::plan::{Plan, Tuning};
+use crate::{Mode, Refusal};
+
+/// Staging below this costs a dispatch for every few frames.
+const LEAST_STAGING: u64 = 256 << 10;
+
+impl Plan {
+    /// The largest arrangement that fits `cap` bytes.
+    pub(crate) fn fit(mut self, cap: u64, tuning: &Tuning) -> Result<Plan, Refusal> {
+        for step in [Plan::shorter_batch, Plan::smaller_staging, Plan::fewer_slots] {
+            let before = self.fitted_numbers();
+            while self.budget.total() > cap && step(&mut self) {
+                self.budget = self.derive_budget()?;
+            }
+            self.note(before);
+        }
+        if self.budget.total() > cap && tuning.mode.is_none() {
+            (self.mode, self.slots) = (Mode::DrainAfterKick, 1);
+            self.budget = self.derive_budget()?;
+            self.fitted.push("mode drain-after-kick, one slot".to_owned());
+        }
+        if self.budget.total() <= cap { Ok(self) } else { Err(self.too_large(cap)) }
+    }
+
+    fn shorter_batch(&mut self) -> bool {
+        let longer = self.batch_epochs > 1;
+        self.batch_epochs = (self.batch_epochs / 2).max(1);
+        longer
+    }
+
+    fn smaller_staging(&mut self) -> bool {
+        let least = self.frame_bytes.max(LEAST_STAGING).next_multiple_of(4096);
+        let larger = self.staging_bytes > least;
+        self.staging_bytes =
+            (self.staging_bytes / 2).max(least).next_multiple_of(4096).min(self.staging_bytes);
+        larger
+    }
+
+    fn fewer_slots(&mut self) -> bool {
+        let more = self.slots > 2;
+        self.slots = if more { self.slots - 1 } else { self.slots };
+        more
+    }
+
+    fn fitted_numbers(&self) -> [(&'static str, u64); 3] {
+        [
+            ("epochs a batch", u64::from(self.batch_epochs)),
+            ("bytes of staging", self.staging_bytes),
+            ("slots", u64::from(self.slots)),
+        ]
+    }
+
+    fn note(&mut self, before: [(&'static str, u64); 3]) {
+        for ((name, old), (_, new)) in before.into_iter().zip(self.fitted_numbers()) {
+            if old != new {
+                self.fitted.push(format!("{name} {old} to {new}"));
+            }
+        }
+    }
+
+    fn too_large(&self, cap: u64) -> Refusal {
+        let largest = self.budget.holders.iter().max_by_key(|h| h.copies * h.bytes);
+        let (holder, held) = largest.map_or(("nothing", 0), |h| (h.name, h.copies * h.bytes));
+        Refusal::Memory { cap, least: self.budget.total(), holder, held, remedy: self.chunk_that_fits(cap) }
+    }
+
+    /// A smaller chunk along dimension 0 makes epochs smaller by as much: what the buffers of a batch need.
+    fn chunk_that_fits(&self, cap: u64) -> String {
+        let more = || "give more memory, or smaller frames".to_owned();
+        let chunk = self.dims[0].chunk.unwrap_or(1);
+        let of_batch =
+            ["chunk pool", "codec scratch", "packed", "host payload", "lookup tables", "packed index"];
+        let all = self.budget.holders.iter();
+        let scaled: u64 = all.filter(|h| of_batch.contains(&h.name)).map(|h| h.copies * h.bytes).sum();
+        let fixed = self.budget.total() - scaled;
+        let fits = |c: &u64| scaled.div_ceil(chunk).saturating_mul(*c).saturating_add(fixed) <= cap;
+        let Some(fit) = (0..63).map(|b| chunk >> b).take_while(|c| *c > 0).find(fits) else { return more() };
+        let shape = self.dims.iter().enumerate();
+        let shape: Vec<_> =
+            shape.map(|(d, dim)| if d == 0 { fit } else { dim.chunk.unwrap_or(1) }.to_string()).collect();
+        format!("give more memory, or chunks of {}, which would fit", shape.join("x"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Refusal, Tuning};
+
+    const FACTS: Facts = Facts { memory: Memory::Host, alignment: 0, gate: true, process: 20 << 20 };
+
+    fn camera(chunk: u64, memory: u64, mode: Option<Mode>) -> Result<Plan, Refusal> {
+        let side = |n: &str| Dim::new(n, 2048).chunk(512).chunks_per_shard(4);
+        let dims = vec![Dim::unbounded("t").chunk(chunk).chunks_per_shard(4), side("y"), side("x")];
+        let config = Config { codec: Codec::Zstd { level: 1 }, ..Config::new(DType::U16, dims) };
+        let tuning =
+            Tuning { slots: 4, batch_bytes: 256 << 20, memory: Some(memory), mode, ..Tuning::default() };
+        Plan::new(&config, &tuning, FACTS)
+    }
+
+    #[test]
+    fn every_cap_is_kept_or_refused_and_more_memory_is_never_worse() {
+        let mut last = None;
+        for mib in (40..3000).step_by(10) {
+            match camera(4, mib << 20, None) {
+                Ok(plan) => {
+                    assert!(plan.budget.total() <= mib << 20, "{mib} MiB");
+                    let now = (
+                        plan.mode != Mode::DrainAfterKick,
+                        plan.slots,
+                        plan.staging_bytes,
+                        plan.batch_epochs,
+                    );
+                    assert!(last.is_none_or(|l| l <= now), "{mib} MiB: {last:?} to {now:?}");
+                    last = Some(now);
+                }
+                Err(_) => assert!(last.is_none(), "{mib} MiB is refused, less was not"),
+            }
+        }
+        let most = last.unwrap();
+        assert_eq!(most, (true, 4, 8 << 20, 8), "with enough memory nothing is made smaller");
+    }
+
+    #[test]
+    fn a_refusal_names_both_numbers_the_holder_and_a_chunk_that_fits() {
+        let said = camera(16, 200 << 20, None).unwrap_err().to_string();
+        let words = ["209715200", "codec scratch", "134742144", "chunks of", "x512x512"];
+        assert!(words.iter().all(|w| said.contains(w)), "{said}");
+        let fit: u64 = said.split("chunks of ").nth(1).unwrap().split('x').next().unwrap().parse().unwrap();
+        assert!(camera(fit, 200 << 20, None).is_ok(), "{said}");
+        assert!(camera(1, 21 << 20, None).unwrap_err().to_string().contains("more memory"));
+    }
+
+    #[test]
+    fn a_mode_that_was_asked_for_is_kept() {
+        let plan = camera(4, 150 << 20, None).unwrap();
+        assert_eq!(plan.mode, Mode::DrainAfterKick);
+        assert!(plan.fitted.iter().any(|f| f.contains("one slot")), "{:?}", plan.fitted);
+        assert!(camera(4, 150 << 20, Some(Mode::Pipelined)).is_err());
+    }
+}

@@ -3,8 +3,8 @@
 mod common;
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use common::{Case, noise};
@@ -356,4 +356,100 @@ fn a_store_that_takes_whole_pages_only_is_refused_before_anything_is_written() {
     let said = opened.map(drop).unwrap_err().to_string();
     assert!(said.contains("4096") && said.contains("alignment 0"), "{said}");
     assert_eq!(store.get("zarr.json").unwrap(), None);
+}
+
+/// A store that takes parts at once and writes them a while later, as a slow disk with a deep queue does.
+struct Late {
+    inner: Memory,
+    queue: mpsc::Sender<Later>,
+}
+
+type Later = Box<dyn FnOnce() + Send>;
+
+/// An object under construction; the queue and the user share it, and use it one after another.
+struct LateObject {
+    inner: Arc<Mutex<Option<Box<dyn store::Object>>>>,
+    queue: mpsc::Sender<Later>,
+}
+
+impl Late {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test's store has a thread of its own, and takes its time"
+    )]
+    fn new() -> (Arc<Late>, Memory) {
+        let (queue, jobs) = mpsc::channel::<Later>();
+        std::thread::spawn(move || {
+            for job in jobs {
+                std::thread::sleep(Duration::from_micros(300));
+                job();
+            }
+        });
+        let inner = Memory::new();
+        (Arc::new(Late { inner: inner.clone(), queue }), inner)
+    }
+}
+
+impl Store for Late {
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), store::Error> {
+        self.inner.put(key, bytes)
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, store::Error> {
+        self.inner.get(key)
+    }
+
+    fn get_range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Vec<u8>, store::Error> {
+        self.inner.get_range(key, range)
+    }
+
+    fn size(&self, key: &str) -> Result<Option<u64>, store::Error> {
+        self.inner.size(key)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<store::Entry>, store::Error> {
+        self.inner.list(prefix)
+    }
+
+    fn create(&self, key: &str) -> Result<Box<dyn store::Object>, store::Error> {
+        let inner = Arc::new(Mutex::new(Some(self.inner.create(key)?)));
+        Ok(Box::new(LateObject { inner, queue: self.queue.clone() }))
+    }
+
+    fn sync(&self) -> Result<(), store::Error> {
+        self.inner.sync()
+    }
+}
+
+impl store::Object for LateObject {
+    fn append(&mut self, offset: u64, part: store::Part) -> Result<(), store::Error> {
+        let inner = self.inner.clone();
+        let job = move || inner.lock().unwrap().as_mut().unwrap().append(offset, part).unwrap();
+        self.queue.send(Box::new(job)).unwrap();
+        Ok(())
+    }
+
+    fn finalize(self: Box<Self>, length: u64, done: store::Done) {
+        let LateObject { inner, queue } = *self;
+        let job = move || inner.lock().unwrap().take().unwrap().finalize(length, done);
+        queue.send(Box::new(job)).unwrap();
+    }
+}
+
+#[test]
+fn a_store_that_writes_late_still_finds_what_was_packed() {
+    for (codec, mode) in
+        [Codec::None, Codec::Zstd { level: 1 }].into_iter().flat_map(|c| Mode::ALL.map(|m| (c, m)))
+    {
+        for device_memory in [false, true] {
+            let (late, inner) = Late::new();
+            let store: Arc<dyn Store> = late;
+            let tuning = Tuning { batch_bytes: 1, mode: Some(mode), ..Tuning::default() };
+            let options = Options { tuning, device_memory, ..Options::default() };
+            let frames = noise(60 * FRAME);
+            write(&store, &Array { codec, ..array() }, options, &frames).unwrap();
+            let stored: Arc<dyn Store> = Arc::new(inner);
+            assert!(Case::new(array()).read(&stored) == frames, "{codec:?} {mode:?} device {device_memory}");
+        }
+    }
 }

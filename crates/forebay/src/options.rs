@@ -8,11 +8,9 @@ use serde_json::{Map, Value};
 /// Options of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Numbers that trade memory against speed.
+    /// Numbers that trade memory against speed. Where they set no cap on memory, it is a quarter of the machine's;
+    /// the plan is fitted to it or refused, and a full store blocks `append`.
     pub tuning: Tuning,
-    /// Bytes that the whole process may hold; 0: a quarter of the machine's memory. The plan is fitted to it, or
-    /// refused; a full store blocks `append`.
-    pub memory: u64,
     /// Threads for kernels; 0: as many as there are cores.
     pub threads: usize,
     /// How long a whole layer of chunks may wait in memory before it is written, however slow the camera is.
@@ -32,7 +30,6 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             tuning: Tuning::default(),
-            memory: 0,
             threads: 0,
             publish_interval: Duration::from_secs(1),
             overwrite: false,

@@ -32,8 +32,7 @@ pub fn plan_for(array: &Config, options: &Options) -> Result<Plan, Error> {
     let memory = if options.device_memory { Memory::Device } else { Memory::Host };
     let facts = Facts { memory, alignment: 0, gate: false, process: 0 };
     let free = Plan::new(array, &Tuning { memory: None, ..options.tuning }, facts)?;
-    let cap = if options.memory > 0 { Some(options.memory) } else { process::usual_cap() };
-    let tuning = Tuning { memory: options.tuning.memory.or(cap), ..options.tuning };
+    let tuning = Tuning { memory: options.tuning.memory.or_else(process::usual_cap), ..options.tuning };
     let process = process::overhead(&free, options.threads)?;
     Ok(Plan::new(array, &tuning, Facts { process, ..facts })?)
 }

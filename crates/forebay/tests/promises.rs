@@ -229,6 +229,31 @@ fn typed_slices_are_checked_against_the_array() {
     assert_eq!(writer.close().unwrap().shape, [1, 40, 30]);
 }
 
+/// What a store around another one does not change.
+macro_rules! reads_go_to_inner {
+    () => {
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, store::Error> {
+            self.inner.get(key)
+        }
+
+        fn get_range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Vec<u8>, store::Error> {
+            self.inner.get_range(key, range)
+        }
+
+        fn size(&self, key: &str) -> Result<Option<u64>, store::Error> {
+            self.inner.size(key)
+        }
+
+        fn list(&self, prefix: &str) -> Result<Vec<store::Entry>, store::Error> {
+            self.inner.list(prefix)
+        }
+
+        fn sync(&self) -> Result<(), store::Error> {
+            self.inner.sync()
+        }
+    };
+}
+
 /// A store of one's own whose puts do what they are told, by number.
 struct Told {
     inner: Memory,
@@ -256,28 +281,10 @@ impl Store for Told {
         }
     }
 
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, store::Error> {
-        self.inner.get(key)
-    }
-
-    fn get_range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Vec<u8>, store::Error> {
-        self.inner.get_range(key, range)
-    }
-
-    fn size(&self, key: &str) -> Result<Option<u64>, store::Error> {
-        self.inner.size(key)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<store::Entry>, store::Error> {
-        self.inner.list(prefix)
-    }
+    reads_go_to_inner!();
 
     fn create(&self, key: &str) -> Result<Box<dyn store::Object>, store::Error> {
         self.inner.create(key)
-    }
-
-    fn sync(&self) -> Result<(), store::Error> {
-        self.inner.sync()
     }
 }
 
@@ -395,29 +402,11 @@ impl Store for Late {
         self.inner.put(key, bytes)
     }
 
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, store::Error> {
-        self.inner.get(key)
-    }
-
-    fn get_range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Vec<u8>, store::Error> {
-        self.inner.get_range(key, range)
-    }
-
-    fn size(&self, key: &str) -> Result<Option<u64>, store::Error> {
-        self.inner.size(key)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<store::Entry>, store::Error> {
-        self.inner.list(prefix)
-    }
+    reads_go_to_inner!();
 
     fn create(&self, key: &str) -> Result<Box<dyn store::Object>, store::Error> {
         let inner = Arc::new(Mutex::new(Some(self.inner.create(key)?)));
         Ok(Box::new(LateObject { inner, queue: self.queue.clone() }))
-    }
-
-    fn sync(&self) -> Result<(), store::Error> {
-        self.inner.sync()
     }
 }
 

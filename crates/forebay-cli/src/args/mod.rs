@@ -85,8 +85,8 @@ pub(crate) struct Request {
 #[command(next_help_heading = "Memory and speed")]
 pub(crate) struct Tune {
     /// Bytes that the whole process may hold, with K, M or G [default: a quarter of the machine's memory]
-    #[arg(long, value_name = "BYTES", value_parser = size::parse, default_value = "0", hide_default_value = true)]
-    memory: u64,
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
+    memory: Option<u64>,
 
     /// Copies of each batch buffer, 2 to 8 [default: 2]
     #[arg(long, value_name = "N")]
@@ -120,9 +120,9 @@ impl Tune {
             batch_bytes: self.batch.unwrap_or(usual.batch_bytes),
             staging_bytes: self.staging.unwrap_or(usual.staging_bytes),
             mode: self.mode,
-            ..usual
+            memory: self.memory,
         };
-        Options { tuning, memory: self.memory, threads: self.threads, ..Options::default() }
+        Options { tuning, threads: self.threads, ..Options::default() }
     }
 }
 

@@ -229,6 +229,16 @@ impl<'a> Write<'a> {
         self.span.base()
     }
 
+    /// The bytes themselves, for as long as the view itself would last.
+    ///
+    /// # Errors
+    /// The memory is the device's own.
+    pub fn into_bytes(self) -> Result<&'a mut [u8], Error> {
+        self.span.host()?;
+        // SAFETY: as in `bytes`; the view is gone, so this is the only way to them.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.span.base(), self.span.range.len()) })
+    }
+
     /// The bytes themselves.
     ///
     /// # Errors

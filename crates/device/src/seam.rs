@@ -67,6 +67,12 @@ pub trait Device: Send + Sync {
     /// There is not enough memory.
     fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error>;
 
+    /// Takes over memory of the caller's, so that the device can read it where it lies.
+    ///
+    /// # Errors
+    /// The device cannot reach it.
+    fn register(&self, bytes: Vec<u8>) -> Result<Region, Error>;
+
     /// Makes a mark; its generations are recorded in ascending order.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use device::sync::{Arc, Mutex};
+use device::sync::{Arc, Mutex, MutexGuard};
 use device::{Busy, HostThread};
 use plan::{Mode, Plan};
 use stage::Shards;
@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::latency::Latency;
 use crate::order::Waited;
 use crate::producer::Producer;
+use crate::reserve::{Registered, Reserved};
 use crate::run::{Counts, Published, Rows, Run, Wake, lock};
 use crate::table::{Clock, Stage};
 use crate::{Error, keeper};
@@ -148,14 +149,52 @@ impl Array {
     /// # Errors
     /// The first error of the run; or more bytes than the array holds, and then none are taken.
     pub fn append(&self, bytes: &[u8]) -> Result<(), Error> {
+        self.timed(|producer| producer.append(bytes))
+    }
+
+    /// Lends `bytes` bytes of staging that stand together, to be filled in place. Blocks as [`Array::append`] does.
+    ///
+    /// # Errors
+    /// More than a staging slot lends; the first error of the run.
+    pub fn reserve(&self, bytes: usize) -> Result<Reserved<'_>, Error> {
+        Reserved::new(self, bytes)
+    }
+
+    /// Takes over memory of the caller's, to be appended without a copy.
+    ///
+    /// # Errors
+    /// The device cannot reach it.
+    pub fn register(&self, bytes: Vec<u8>) -> Result<Registered, Error> {
+        Registered::new(&self.run, bytes)
+    }
+
+    /// Appends the first `bytes` bytes of registered memory, which is read where it lies.
+    ///
+    /// # Errors
+    /// As [`Array::append`]; more bytes than there are; memory of another run.
+    pub fn append_registered(&self, memory: &mut Registered, bytes: usize) -> Result<(), Error> {
+        self.timed(|producer| producer.append_registered(memory, bytes))
+    }
+
+    /// Acts as the producer, and counts the time as that of an append.
+    fn timed(&self, act: impl FnOnce(&mut Producer) -> Result<(), Error>) -> Result<(), Error> {
         let start = self.run.device().now();
-        let ended = self.produce(|producer| producer.append(bytes));
+        let ended = self.produce(act);
         lock(&self.run.latency).add(self.run.device().now().saturating_sub(start));
-        ended.map_err(|error| match error {
-            // Refused before anything was taken: the run is as it was.
-            Error::PastEnd { .. } => error,
-            _ => self.run.fail(error),
-        })
+        ended.map_err(|error| self.refused_or_failed(error))
+    }
+
+    /// What was refused before anything was taken leaves the run as it was; all else ends it.
+    pub(crate) fn refused_or_failed(&self, error: Error) -> Error {
+        if error.is_refusal() { error } else { self.run.fail(error) }
+    }
+
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    pub(crate) fn lock_producer(&self) -> MutexGuard<'_, Producer> {
+        lock(&self.producer)
     }
 
     /// Returns when every whole epoch appended so far is written. Appending goes on.
@@ -173,10 +212,15 @@ impl Array {
     /// Acts as the producer. A keeper that found the lock taken is rung afterwards.
     fn produce<T>(&self, act: impl FnOnce(&mut Producer) -> T) -> T {
         let done = act(&mut lock(&self.producer));
+        self.ring_if_missed();
+        done
+    }
+
+    /// Rings the keeper if it found the producer's lock taken.
+    pub(crate) fn ring_if_missed(&self) {
         if std::mem::take(&mut *lock(&self.run.missed)) {
             self.run.wake.up(&self.run);
         }
-        done
     }
 
     /// Waits until the first `batches` batches are delivered and back from the store.

@@ -26,6 +26,29 @@ pub enum Error {
         /// Bytes that the array can still take.
         room: u64,
     },
+    /// More bytes than a staging slot lends.
+    #[error(
+        "reserve: {asked} bytes are asked for, a staging slot lends at most {most}; reserve less, or give more staging"
+    )]
+    Reserve {
+        /// Bytes of the call.
+        asked: u64,
+        /// Bytes of a slot.
+        most: u64,
+    },
+    /// More bytes are given over than there are. Nothing of the call was taken.
+    #[error("{call}: {given} bytes are given, of {held}; give at most as many as there are")]
+    Beyond {
+        /// The call.
+        call: &'static str,
+        /// Bytes of the call.
+        given: u64,
+        /// Bytes that there are.
+        held: u64,
+    },
+    /// Memory that another run registered.
+    #[error("the memory was registered with another writer; register it with this one")]
+    Foreign,
     /// A thread of the run panicked, in forebay or in a store of one's own.
     #[error("a thread of the run panicked; the message is on standard error")]
     Panicked,
@@ -39,6 +62,13 @@ pub enum Error {
         /// What had happened.
         cause: &'static str,
     },
+}
+
+impl Error {
+    /// Whether the call was refused before anything was taken: the run goes on.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Error::PastEnd { .. } | Error::Reserve { .. } | Error::Beyond { .. } | Error::Foreign)
+    }
 }
 
 /// The first error of a run.

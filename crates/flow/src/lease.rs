@@ -71,6 +71,14 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// A slot that the caller filled in memory of its own: it takes the place of this generation's.
+    pub(crate) fn adopt(&self, entered: &Entered, region: &Region) -> Lease<Ready> {
+        let (buffer, lost) = (self.buffer, Some(self.lost.clone()));
+        Lease { region: region.clone(), buffer, generation: entered.generation(), lost, state: PhantomData }
+    }
+}
+
 impl<State> Lease<State> {
     fn turn<Next>(mut self) -> Lease<Next> {
         let (region, buffer, generation) = (self.region.clone(), self.buffer, self.generation);
@@ -95,6 +103,13 @@ impl Lease<Filling> {
         // SAFETY: the lease is the only one of this slot and generation; the stage's waits, among them the row that
         // returns the slot, were queued when it was entered, and the row of its contents is recorded when it ends.
         unsafe { Write::mint(&self.region, range) }
+    }
+
+    /// A view of what was written through this lease.
+    pub(crate) fn written(&self, entered: &Entered, range: Range<usize>) -> Read<'_> {
+        self.check(entered, entered.writes(self.buffer));
+        // SAFETY: as in `write`; the borrow keeps this lease from writing meanwhile.
+        unsafe { Read::mint(&self.region, range) }
     }
 
     /// A view of what was written, that travels to the store with its part.

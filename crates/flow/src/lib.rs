@@ -16,6 +16,7 @@ mod latency;
 mod lease;
 mod order;
 mod producer;
+mod reserve;
 mod run;
 pub mod table;
 
@@ -24,4 +25,5 @@ pub use engine::Engine;
 pub use error::Error;
 pub use latency::Latency;
 pub use order::Waited;
+pub use reserve::{Registered, Reserved};
 pub use run::Published;

@@ -1,5 +1,6 @@
 //! The producer: appended bytes into staging, staging into the chunk pool, full batches kicked.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use device::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use crate::courier;
 use crate::kick::Layouts;
 use crate::lease::{Filling, Lease, Ready};
 use crate::order::Entered;
+use crate::reserve::Registered;
 use crate::run::{Run, lock};
 use crate::table::Stage;
 
@@ -74,10 +76,7 @@ impl Producer {
     /// Takes bytes, all of them or, past the end of a bounded array, none.
     pub(crate) fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         self.run.fault.check()?;
-        let room = self.run.plan.total_bytes.map_or(u64::MAX, |t| t - self.appended);
-        if bytes.len() as u64 > room {
-            return Err(Error::PastEnd { given: bytes.len() as u64, room });
-        }
+        self.check_room(bytes.len())?;
         while !bytes.is_empty() {
             let (taken, full) = self.stage(bytes)?;
             bytes = &bytes[taken..];
@@ -89,21 +88,129 @@ impl Producer {
         self.kick_overdue()
     }
 
+    /// Refuses bytes past the end of a bounded array.
+    fn check_room(&self, given: usize) -> Result<(), Error> {
+        let room = self.run.plan.total_bytes.map_or(u64::MAX, |t| t - self.appended);
+        if given as u64 > room { Err(Error::PastEnd { given: given as u64, room }) } else { Ok(()) }
+    }
+
     /// Copies into the staging slot what fits: bytes taken, and whether the slot is full.
     fn stage(&mut self, bytes: &[u8]) -> Result<(usize, bool), Error> {
         let mut staging = match self.staging.take() {
             Some(staging) => staging,
             None => self.next_staging()?,
         };
-        let (at, len) = (staging.bytes, staging.lease.len());
-        let taken = bytes.len().min(len - at);
+        let (at, most) = (staging.bytes, self.run.plan.staging_bytes as usize);
+        let taken = bytes.len().min(most - at);
         staging.lease.write(&staging.entered, at..at + taken).bytes()?.copy_from_slice(&bytes[..taken]);
-        staging.bytes += taken;
+        self.staging = Some(staging);
+        Ok((taken, self.take(taken)))
+    }
+
+    /// Counts bytes that stand in staging now; whether the slot is full.
+    fn take(&mut self, taken: usize) -> bool {
         self.appended += taken as u64;
         self.run.counts.add(|t| t.appended += taken as u64);
-        let full = staging.bytes == len;
-        self.staging = Some(staging);
-        Ok((taken, full))
+        let most = self.run.plan.staging_bytes as usize;
+        self.staging.as_mut().is_some_and(|s| {
+            s.bytes += taken;
+            s.bytes >= most
+        })
+    }
+
+    /// Makes room for `bytes` bytes that stand together in one staging slot.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), Error> {
+        self.run.fault.check()?;
+        let most = self.run.plan.staging_bytes;
+        if bytes as u64 > most {
+            return Err(Error::Reserve { asked: bytes as u64, most });
+        }
+        if self.staging.as_ref().is_some_and(|s| s.bytes + bytes > s.lease.len()) {
+            self.dispatch()?;
+        }
+        if self.staging.is_none() {
+            self.staging = Some(self.next_staging()?);
+        }
+        Ok(())
+    }
+
+    /// The bytes that were reserved.
+    pub(crate) fn reserved(&self, bytes: usize) -> &[u8] {
+        let Some(s) = &self.staging else { return &[] };
+        // Staging is host memory; a device that breaks its contract lends nothing.
+        s.lease.written(&s.entered, s.bytes..s.bytes + bytes).bytes().unwrap_or(&[])
+    }
+
+    /// The same, to be filled.
+    pub(crate) fn reserved_mut(&mut self, bytes: usize) -> &mut [u8] {
+        let Some(s) = &mut self.staging else { return &mut [] };
+        s.lease.write(&s.entered, s.bytes..s.bytes + bytes).into_bytes().unwrap_or(&mut [])
+    }
+
+    /// Takes the first `bytes` bytes of those that were reserved.
+    pub(crate) fn commit(&mut self, bytes: usize) -> Result<(), Error> {
+        self.check_room(bytes)?;
+        if self.take(bytes) {
+            self.dispatch()?;
+        }
+        self.note_whole_epochs();
+        self.kick_overdue()
+    }
+
+    /// Takes the first `bytes` bytes of memory of the caller's own, which is read where it lies.
+    pub(crate) fn append_registered(&mut self, memory: &mut Registered, bytes: usize) -> Result<(), Error> {
+        self.run.fault.check()?;
+        memory.check(&self.run)?;
+        if bytes > memory.len() {
+            let held = memory.len() as u64;
+            return Err(Error::Beyond { call: "append", given: bytes as u64, held });
+        }
+        self.check_room(bytes)?;
+        // What was staged goes first; an element that it cut is completed by copying its few last bytes.
+        let size = self.run.plan.dtype.size();
+        let cut = (self.appended % size as u64) as usize;
+        let head = if cut == 0 { 0 } else { (size - cut).min(bytes) };
+        self.stage_all(memory.peek(0..head)?)?;
+        self.dispatch()?;
+        let whole = head + (bytes - head) / size * size;
+        self.scatter_registered(memory, head..whole)?;
+        self.stage_all(memory.peek(whole..bytes)?)?;
+        self.note_whole_epochs();
+        self.kick_overdue()
+    }
+
+    fn stage_all(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let (taken, full) = self.stage(bytes)?;
+            bytes = &bytes[taken..];
+            if full {
+                self.dispatch()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends memory of the caller's own off: the caller's bytes stand for those of a staging slot, as many at a time
+    /// as go up at once.
+    fn scatter_registered(&mut self, memory: &mut Registered, bytes: Range<usize>) -> Result<(), Error> {
+        let run = self.run.clone();
+        let most = run.plan.staging_bytes as usize;
+        let step = if run.engine.buffers.device_staging.is_some() { most } else { usize::MAX };
+        let mut at = bytes.start;
+        while at < bytes.end {
+            let end = bytes.end.min(at.saturating_add(step));
+            let entered = run.engine.order.begin(Stage::Fill, self.dispatch)?;
+            let staged = run.engine.buffers.staging.adopt(&entered, memory.region());
+            entered.end()?;
+            let generation = self.dispatch;
+            self.dispatch += 1;
+            memory.read_until(self.dispatch);
+            self.appended += (end - at) as u64;
+            run.counts.add(|t| t.appended += (end - at) as u64);
+            self.scatter(generation, staged, at..end)?;
+            at = end;
+        }
+        Ok(())
     }
 
     /// A fresh slot; it begins with the element that the last one cut.
@@ -127,18 +234,19 @@ impl Producer {
         entered.end()?;
         let generation = self.dispatch;
         self.dispatch += 1;
-        self.scatter(generation, staged, whole)
+        self.scatter(generation, staged, 0..whole)
     }
 
-    fn scatter(&mut self, generation: u64, staged: Lease<Ready>, bytes: usize) -> Result<(), Error> {
+    /// One copy up, one scatter for each epoch that the bytes touch.
+    fn scatter(&mut self, generation: u64, staged: Lease<Ready>, bytes: Range<usize>) -> Result<(), Error> {
         let run = self.run.clone();
-        let staged = self.upload(generation, staged, bytes)?;
+        let (staged, bytes) = self.upload(generation, staged, bytes)?;
         let entered = run.engine.order.begin(Stage::Scatter, generation)?;
         let staged = staged.drain(&entered);
         let size = run.plan.dtype.size();
-        let mut at = 0;
-        while at < bytes {
-            let left = (run.geometry.epoch_elements - self.in_epoch).min(((bytes - at) / size) as u64);
+        let mut at = bytes.start;
+        while at < bytes.end {
+            let left = (run.geometry.epoch_elements - self.in_epoch).min(((bytes.end - at) / size) as u64);
             let end = at + left as usize * size;
             self.scatter_part(&entered, left, Source::Elements(staged.read(&entered, at..end)))?;
             at = end;
@@ -147,18 +255,24 @@ impl Producer {
         entered.end()
     }
 
-    /// Copies a staging slot up, where the device has memory of its own.
-    fn upload(&self, generation: u64, staged: Lease<Ready>, bytes: usize) -> Result<Lease<Ready>, Error> {
+    /// Copies staged bytes up, where the device has memory of its own: where they lie now.
+    fn upload(
+        &self,
+        generation: u64,
+        staged: Lease<Ready>,
+        bytes: Range<usize>,
+    ) -> Result<(Lease<Ready>, Range<usize>), Error> {
         let engine = &self.run.engine;
-        let Some(pool) = &engine.buffers.device_staging else { return Ok(staged) };
+        let Some(pool) = &engine.buffers.device_staging else { return Ok((staged, bytes)) };
         let entered = engine.order.begin(Stage::Upload, generation)?;
         let staged = staged.drain(&entered);
         let mut up = pool.fill(&entered)?;
-        let job = CopyJob { from: staged.read(&entered, 0..bytes), to: up.write(&entered, 0..bytes) };
+        let there = 0..bytes.len();
+        let job = CopyJob { from: staged.read(&entered, bytes), to: up.write(&entered, there.clone()) };
         self.run.device().copy(self.run.lane(Stage::Upload), job)?;
         staged.retire();
         entered.end()?;
-        Ok(up.seal())
+        Ok((up.seal(), there))
     }
 
     /// Scatters the next `count` elements of the begun epoch; a batch that is full is kicked.

@@ -32,6 +32,10 @@ impl Device for Without {
         self.0.allocate(home, bytes)
     }
 
+    fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {
+        self.0.register(bytes)
+    }
+
     fn mark(&self) -> Result<Mark, Error> {
         self.0.mark()
     }

@@ -41,6 +41,9 @@ pub enum Error {
         /// Type of the array.
         array: &'static str,
     },
+    /// The writer has been closed.
+    #[error("the writer is closed; open another one")]
+    Closed,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),

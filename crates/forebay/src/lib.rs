@@ -38,6 +38,7 @@ mod metrics;
 mod options;
 mod process;
 mod readback;
+mod reserve;
 mod target;
 mod verify;
 mod writer;
@@ -53,6 +54,7 @@ pub use plan::{
     Blosc, BloscInner, Budget, Codec, Config as Array, DType, Dim, Fill, Holder, Kind, Mode, Order, Plan,
     Refusal, Shuffle, Tuning,
 };
+pub use reserve::{Registered, Reserved};
 pub use target::Target;
 pub use verify::{ArrayCheck, Damage, Verified, verify};
 pub use writer::{Writer, live_rows, plan_for};

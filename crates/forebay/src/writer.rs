@@ -11,6 +11,7 @@ use store::Store;
 use crate::element::Element;
 use crate::metadata::Metadata;
 use crate::metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
+use crate::reserve::{Registered, Reserved};
 use crate::{Error, Options, Target, process};
 
 /// Writes one array.
@@ -88,10 +89,42 @@ impl Writer {
     /// # Errors
     /// The first error of the run. Bytes past a bounded size are refused, and none of that call is taken.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        match &self.array {
-            Some(array) => Ok(array.append(bytes)?),
-            None => Ok(()),
-        }
+        Ok(self.open_array()?.append(bytes)?)
+    }
+
+    /// Lends exactly `bytes` contiguous bytes of the writer's own memory, to be filled in place: no copy is made of them
+    /// later. At most [`Plan::staging_bytes`](crate::Plan::staging_bytes), which holds a frame or more. Blocks as
+    /// [`Writer::append`] does. Nothing is taken until [`Reserved::commit`]; dropping it takes nothing.
+    ///
+    /// What the bytes hold before they are written is not defined. While the loan lasts, the writer's own timer sends
+    /// nothing off: fill it and commit.
+    ///
+    /// # Errors
+    /// More bytes than that; the first error of the run.
+    pub fn reserve(&mut self, bytes: usize) -> Result<Reserved<'_>, Error> {
+        Ok(Reserved(self.open_array()?.reserve(bytes)?))
+    }
+
+    /// Takes over memory of the caller's, once, so that it can be appended again and again without a copy.
+    ///
+    /// # Errors
+    /// The device cannot reach the memory.
+    pub fn register(&self, bytes: Vec<u8>) -> Result<Registered, Error> {
+        Ok(Registered(self.open_array()?.register(bytes)?))
+    }
+
+    /// Appends the first `bytes` bytes of registered memory, which is read where it lies.
+    /// [`Registered::bytes_mut`] gives it back when it may be filled again.
+    ///
+    /// # Errors
+    /// More bytes than it holds; memory that another writer registered; otherwise as [`Writer::append`].
+    pub fn append_registered(&mut self, memory: &mut Registered, bytes: usize) -> Result<(), Error> {
+        Ok(self.open_array()?.append_registered(&mut memory.0, bytes)?)
+    }
+
+    /// The run, which only a close takes away.
+    fn open_array(&self) -> Result<&flow::Array, Error> {
+        self.array.as_ref().ok_or(Error::Closed)
     }
 
     /// Appends typed elements.
@@ -111,10 +144,7 @@ impl Writer {
     /// # Errors
     /// The first error of the run.
     pub fn flush(&mut self) -> Result<(), Error> {
-        match &self.array {
-            Some(array) => Ok(array.flush()?),
-            None => Ok(()),
-        }
+        Ok(self.open_array()?.flush()?)
     }
 
     /// What the run has done so far.

@@ -220,6 +220,36 @@ fn a_writer_that_is_dropped_closes_as_close_does() {
 }
 
 #[test]
+fn a_reservation_is_exact_and_refusals_leave_the_run_as_it_was() {
+    let store = memory();
+    let dims = vec![Dim::new("t", 3).chunk(2), Dim::new("y", 40), Dim::new("x", 30)];
+    let array = Array::new(DType::U16, dims);
+    let mut writer = Writer::open(store.clone(), &array, Options::default()).unwrap();
+    let most = writer.plan().staging_bytes as usize;
+    assert!(most >= FRAME);
+    let said = writer.reserve(most + 1).map(drop).unwrap_err().to_string();
+    assert!(said.contains(&(most + 1).to_string()) && said.contains(&most.to_string()), "{said}");
+    // An element that is cut, and still a whole slot stands together.
+    writer.append(&[7]).unwrap();
+    assert_eq!(writer.reserve(most).unwrap().len(), most);
+    let said = writer.reserve(8).unwrap().commit(9).unwrap_err().to_string();
+    assert!(said.contains("9 bytes") && said.contains("of 8"), "{said}");
+    let said = writer.reserve(4 * FRAME).unwrap().commit(3 * FRAME).unwrap_err().to_string();
+    assert!(said.contains("room for"), "{said}");
+    let mut memory = writer.register(vec![7; 10]).unwrap();
+    assert!(writer.append_registered(&mut memory, 11).is_err());
+    writer.append_registered(&mut memory, 10).unwrap();
+    memory.bytes_mut().unwrap().fill(9);
+    writer.append(&vec![7; 3 * FRAME - 11]).unwrap();
+    let other = Writer::open(self::memory(), &array, Options::default()).unwrap();
+    let mut foreign = other.register(vec![0; 10]).unwrap();
+    let said = writer.append_registered(&mut foreign, 0).unwrap_err().to_string();
+    assert!(said.contains("another writer"), "{said}");
+    writer.close().unwrap();
+    assert_eq!(Case::new(array).read(&store), vec![7; 3 * FRAME]);
+}
+
+#[test]
 fn typed_slices_are_checked_against_the_array() {
     let store = memory();
     let mut writer = Writer::open(store.clone(), &array(), Options::default()).unwrap();

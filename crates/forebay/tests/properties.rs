@@ -20,9 +20,21 @@ struct Run {
     bytes: usize,
     /// Bytes of each append, again and again.
     appends: Vec<usize>,
+    /// How each of them is done, again and again; none: by `append`.
+    ways: Vec<Way>,
     /// A flush after this many appends.
     flush_every: usize,
     interval: Duration,
+}
+
+/// How bytes reach the writer.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Append,
+    Reserve,
+    Register,
+    /// A reservation that is given up, then an append.
+    DropIt,
 }
 
 fn codecs() -> impl Strategy<Value = Codec> {
@@ -71,17 +83,23 @@ fn runs() -> impl Strategy<Value = Run> {
     let modes = prop::sample::select(vec![Mode::Pipelined, Mode::DrainBeforeKick, Mode::DrainAfterKick]);
     let tuning = (2u32..5, 1u64..6000, Just(4096u64), modes);
     let stream = (0.0..1.2f64, prop::collection::vec(1usize..6000, 1..6), 0usize..40, any::<bool>());
-    (arrays(), tuning, stream, any::<bool>()).prop_map(|(array, tuning, stream, device_memory)| {
-        let (slots, batch_bytes, staging_bytes, mode) = tuning;
-        let (part, appends, flush_every, eager) = stream;
-        let inner: u64 = array.dims[1..].iter().map(|d| d.size.unwrap()).product();
-        let slice = inner as usize * array.dtype.size();
-        let most = array.dims[0].size.unwrap_or(30) as usize * slice;
-        let interval = if eager { Duration::ZERO } else { Duration::from_secs(60) };
-        let bytes = ((most as f64 * part) as usize).min(most);
-        let tuning = Tuning { slots, batch_bytes, staging_bytes, mode: Some(mode), memory: None };
-        Run { array, tuning, device_memory, bytes, appends, flush_every, interval }
-    })
+    let ways = prop::collection::vec(
+        prop::sample::select(vec![Way::Append, Way::Reserve, Way::Register, Way::DropIt]),
+        0..5,
+    );
+    (arrays(), tuning, stream, ways, any::<bool>()).prop_map(
+        |(array, tuning, stream, ways, device_memory)| {
+            let (slots, batch_bytes, staging_bytes, mode) = tuning;
+            let (part, appends, flush_every, eager) = stream;
+            let inner: u64 = array.dims[1..].iter().map(|d| d.size.unwrap()).product();
+            let slice = inner as usize * array.dtype.size();
+            let most = array.dims[0].size.unwrap_or(30) as usize * slice;
+            let interval = if eager { Duration::ZERO } else { Duration::from_secs(60) };
+            let bytes = ((most as f64 * part) as usize).min(most);
+            let tuning = Tuning { slots, batch_bytes, staging_bytes, mode: Some(mode), memory: None };
+            Run { array, tuning, device_memory, bytes, appends, ways, flush_every, interval }
+        },
+    )
 }
 
 type Objects = BTreeMap<String, Vec<u8>>;
@@ -98,12 +116,31 @@ impl Run {
         let mut writer = Writer::open(store.clone(), &self.array, self.options()).unwrap();
         let mut rest = &bytes[..];
         let mut sizes = self.appends.iter().cycle();
+        let mut memory = writer.register(vec![0; 6000]).unwrap();
         for n in 0.. {
             if rest.is_empty() {
                 break;
             }
             let (part, after) = rest.split_at(sizes.next().unwrap().min(&rest.len()).to_owned());
-            writer.append(part).unwrap();
+            match self.ways.get(n % self.ways.len().max(1)) {
+                Some(Way::Reserve) if part.len() as u64 <= writer.plan().staging_bytes => {
+                    // More is asked for than is used, where a slot has it.
+                    let spare = (part.len() / 3).min(writer.plan().staging_bytes as usize - part.len());
+                    let mut lent = writer.reserve(part.len() + spare).unwrap();
+                    lent.fill(0xEE);
+                    lent[..part.len()].copy_from_slice(part);
+                    lent.commit(part.len()).unwrap();
+                }
+                Some(Way::Register) if part.len() <= memory.len() => {
+                    memory.bytes_mut().unwrap()[..part.len()].copy_from_slice(part);
+                    writer.append_registered(&mut memory, part.len()).unwrap();
+                }
+                Some(Way::DropIt) => {
+                    drop(writer.reserve(100).unwrap());
+                    writer.append(part).unwrap();
+                }
+                _ => writer.append(part).unwrap(),
+            }
             rest = after;
             if self.flush_every > 0 && n % self.flush_every == self.flush_every - 1 {
                 writer.flush().unwrap();
@@ -148,6 +185,7 @@ proptest! {
         prop_assert!(case.read(&store) == run.want(&bytes, &report));
         let plain = Run {
             appends: vec![usize::MAX / 2],
+            ways: vec![],
             flush_every: 0,
             interval: Duration::from_secs(60),
             device_memory: !run.device_memory,

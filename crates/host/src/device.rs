@@ -141,6 +141,10 @@ impl Device for Host {
         crate::memory::allocate(bytes)
     }
 
+    fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {
+        Ok(crate::memory::adopt(bytes))
+    }
+
     fn mark(&self) -> Result<Mark, Error> {
         Ok(self.core.marks.add())
     }

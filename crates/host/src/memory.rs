@@ -51,3 +51,46 @@ pub(crate) fn allocate(len: usize) -> Result<Region, Error> {
         base.ok_or_else(|| refuse(format!("no {len} bytes of host memory: make chunks or batches smaller")))?;
     Ok(Region::new(Arc::new(Pages { base, len, layout })))
 }
+
+/// Bytes that the caller gave.
+struct Adopted {
+    base: NonNull<u8>,
+    len: usize,
+    capacity: usize,
+}
+
+// SAFETY: the bytes belong to this value; order between users is made by marks, not by the pointer.
+unsafe impl Send for Adopted {}
+// SAFETY: as above.
+unsafe impl Sync for Adopted {}
+
+// SAFETY: `base` points to the `len` bytes of a vector that was taken apart, put together again in `drop` only.
+unsafe impl Backing for Adopted {
+    fn base(&self) -> *mut u8 {
+        self.base.as_ptr()
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn host_visible(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        // SAFETY: the parts of one vector, put together once.
+        drop(unsafe { Vec::from_raw_parts(self.base.as_ptr(), self.len, self.capacity) });
+    }
+}
+
+/// A region of the caller's own bytes.
+pub(crate) fn adopt(bytes: Vec<u8>) -> Region {
+    let mut bytes = std::mem::ManuallyDrop::new(bytes);
+    let (len, capacity) = (bytes.len(), bytes.capacity());
+    // A vector's pointer is never null, also when it is empty.
+    let base = NonNull::new(bytes.as_mut_ptr()).unwrap_or(NonNull::dangling());
+    Region::new(Arc::new(Adopted { base, len, capacity }))
+}

@@ -70,7 +70,7 @@ pub struct Plan {
     pub batch_epochs: u32,
     /// Copies of each batch buffer.
     pub slots: u32,
-    /// Bytes of one staging slot.
+    /// Bytes of one staging slot: at least a frame, and the most that can be reserved at once.
     pub staging_bytes: u64,
     /// Bytes that are allocated at open.
     pub budget: Budget,
@@ -79,6 +79,9 @@ pub struct Plan {
     /// What was made smaller to fit the memory cap, in words, in the order in which it was done.
     pub fitted: Vec<String>,
 }
+
+/// Bytes that a staging slot has beyond those that it lends: an element that the end of a slot cut begins the next.
+const STAGING_SLACK: u64 = 4096;
 
 /// Copies of the staging buffer: one is filled while the other is scattered.
 pub(crate) const STAGING_COPIES: u64 = 2;
@@ -196,9 +199,9 @@ impl Plan {
         let mut holders = Vec::new();
         let mut hold = |name, copies, bytes| holders.push(Holder { name, copies, bytes });
         hold("process", 1, self.facts.process);
-        hold("staging", STAGING_COPIES, self.staging_bytes);
+        hold("staging", STAGING_COPIES, self.staging_bytes + STAGING_SLACK);
         if on_device {
-            hold("device staging", STAGING_COPIES, self.staging_bytes);
+            hold("device staging", STAGING_COPIES, self.staging_bytes + STAGING_SLACK);
         }
         hold("chunk pool", slots, bytes(self.chunk_bytes)?);
         if !self.codec.is_none() {

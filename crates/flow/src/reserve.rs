@@ -1,0 +1,134 @@
+//! Bytes that reach the run without passing through `append`: staging that the caller fills in place, and memory of
+//! the caller's own.
+
+use std::ops::{Deref, DerefMut, Range};
+use std::time::Duration;
+
+use device::sync::{Arc, MutexGuard};
+use device::{Read, Region, Write};
+
+use crate::Error;
+use crate::array::Array;
+use crate::order::Order;
+use crate::producer::Producer;
+use crate::run::{Run, lock};
+
+/// Staging, lent to be filled. Dropping it takes nothing. While it lives the run's own timer kicks nothing.
+#[must_use = "what is not committed is not taken"]
+pub struct Reserved<'a> {
+    array: &'a Array,
+    /// Taken by the drop.
+    producer: Option<MutexGuard<'a, Producer>>,
+    bytes: usize,
+    /// Time that the reservation took: it counts as that of an append.
+    waited: Duration,
+}
+
+impl<'a> Reserved<'a> {
+    pub(crate) fn new(array: &'a Array, bytes: usize) -> Result<Reserved<'a>, Error> {
+        let start = array.run().device().now();
+        let mut producer = array.lock_producer();
+        producer.reserve(bytes).map_err(|e| array.refused_or_failed(e))?;
+        let waited = array.run().device().now().saturating_sub(start);
+        Ok(Reserved { array, producer: Some(producer), bytes, waited })
+    }
+
+    /// Takes the first `bytes` bytes.
+    ///
+    /// # Errors
+    /// More than were reserved, or than a bounded array has room for: then none are taken. The first error of the run.
+    pub fn commit(mut self, bytes: usize) -> Result<(), Error> {
+        let held = self.bytes as u64;
+        if bytes > self.bytes {
+            return Err(Error::Beyond { call: "commit", given: bytes as u64, held });
+        }
+        let array = self.array;
+        let start = array.run().device().now();
+        let ended = self.producer.as_mut().map_or(Ok(()), |p| p.commit(bytes));
+        let took = self.waited + array.run().device().now().saturating_sub(start);
+        lock(&array.run().latency).add(took);
+        ended.map_err(|e| array.refused_or_failed(e))
+    }
+}
+
+impl Deref for Reserved<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.producer.as_ref().map_or(&[], |p| p.reserved(self.bytes))
+    }
+}
+
+impl DerefMut for Reserved<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let bytes = self.bytes;
+        self.producer.as_mut().map_or(&mut [], |p| p.reserved_mut(bytes))
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        drop(self.producer.take());
+        self.array.ring_if_missed();
+    }
+}
+
+/// Memory of the caller's own, that the device reads where it lies.
+pub struct Registered {
+    order: Arc<Order>,
+    region: Region,
+    /// One past the last dispatch that reads it; 0: none does.
+    until: u64,
+}
+
+impl Registered {
+    pub(crate) fn new(run: &Run, bytes: Vec<u8>) -> Result<Registered, Error> {
+        Ok(Registered { order: run.engine.order.clone(), region: run.device().register(bytes)?, until: 0 })
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.region.len()
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.region.is_empty()
+    }
+
+    /// The bytes, to be filled. Blocks until the run has read what was appended from them.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn bytes_mut(&mut self) -> Result<&mut [u8], Error> {
+        if let Some(last) = self.until.checked_sub(1) {
+            self.order.settled("staging_free", last)?;
+            self.until = 0;
+        }
+        // SAFETY: every dispatch that reads the bytes has ended: `staging_free` of the last one was waited for, and lanes
+        // run in order. A new one begins with a borrow of this value only.
+        let write = unsafe { Write::mint(&self.region, 0..self.region.len()) };
+        Ok(write.into_bytes()?)
+    }
+
+    /// A few bytes of it, while the caller holds it: what a cut element needs.
+    pub(crate) fn peek(&self, range: Range<usize>) -> Result<&[u8], Error> {
+        // SAFETY: nothing writes while this borrow lasts: writing takes a mutable one.
+        let read = unsafe { Read::mint(&self.region, range) };
+        Ok(read.bytes()?)
+    }
+
+    pub(crate) fn check(&self, run: &Run) -> Result<(), Error> {
+        if Arc::ptr_eq(&self.order, &run.engine.order) { Ok(()) } else { Err(Error::Foreign) }
+    }
+
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
+    pub(crate) fn read_until(&mut self, dispatch: u64) {
+        self.until = dispatch;
+    }
+}

@@ -37,7 +37,10 @@ pub(crate) fn open(target: &Target) -> Result<Arc<dyn Store>, Error> {
         }
         Target::Path(path) => match fault(path) {
             Some(fault) => refuse(path.display().to_string(), fault),
-            None => Ok(Arc::new(LocalDisk::open(path, local::Options { threads: 1, in_flight: 0 })?)),
+            None => Ok(Arc::new(LocalDisk::open(
+                path,
+                local::Options { threads: 1, in_flight: 0, ..local::Options::default() },
+            )?)),
         },
     }
 }

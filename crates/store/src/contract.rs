@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+pub use crate::aligned::Aligned;
 use crate::{Done, Entry, Error, Object, Part, Payload, Store};
 
 /// How long a part or an end may take to come back before the test says that it is lost.
@@ -33,12 +34,12 @@ pub fn check(make: &dyn Fn() -> Arc<dyn Store>, readable: Readable) {
 }
 
 /// A part of `bytes` that nobody waits for.
-pub fn part(bytes: Vec<u8>) -> Part {
+pub fn part(bytes: impl AsRef<[u8]> + Send + 'static) -> Part {
     Box::new(Tracked { bytes, back: None })
 }
 
 /// A part of `bytes`, and where its result arrives. A part that is dropped instead hangs up.
-pub fn tracked(bytes: Vec<u8>) -> (Part, Receiver<Result<(), Error>>) {
+pub fn tracked(bytes: impl AsRef<[u8]> + Send + 'static) -> (Part, Receiver<Result<(), Error>>) {
     let (back, result) = channel();
     (Box::new(Tracked { bytes, back: Some(back) }), result)
 }
@@ -70,14 +71,14 @@ pub fn finalize(object: Box<dyn Object>, length: u64) -> Result<(), Error> {
     wait(&end)
 }
 
-struct Tracked {
-    bytes: Vec<u8>,
+struct Tracked<B> {
+    bytes: B,
     back: Option<Sender<Result<(), Error>>>,
 }
 
-impl Payload for Tracked {
+impl<B: AsRef<[u8]> + Send> Payload for Tracked<B> {
     fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 
     fn returned(self: Box<Self>, result: Result<(), Error>) {
@@ -97,6 +98,8 @@ const ALWAYS: &[Case] = &[
     returns_each_part_once,
     refuses_a_wrong_offset_and_returns_the_part,
     refuses_a_broken_page,
+    refuses_bytes_beside_a_page_of_memory,
+    takes_no_bytes_from_anywhere,
     refuses_an_end_beyond_the_bytes,
     finalizes_without_appends,
     dropping_abandons,
@@ -160,7 +163,7 @@ fn refuses_a_wrong_offset_and_returns_the_part(store: &dyn Store) {
     let mut object = store.create("c/0").expect("create");
     let length = run(store, 0, 1).len() as u64;
     for (offset, is_right) in [(length, false), (0, true), (0, false), (3 * length, false), (length, true)] {
-        let (part, back) = tracked(run(store, offset, 1));
+        let (part, back) = tracked(placed(store, &run(store, offset, 1)));
         assert_eq!(object.append(offset, part).is_ok(), is_right, "offset {offset}");
         assert_eq!(wait(&back).is_ok(), is_right, "part at offset {offset}");
     }
@@ -172,9 +175,35 @@ fn refuses_a_broken_page(store: &dyn Store) {
         return;
     }
     let mut object = store.create("c/0").expect("create");
-    let (part, back) = tracked(vec![0; store.alignment() as usize + 1]);
+    let broken = placed(store, &vec![0; store.alignment() as usize + 1]);
+    check_refused_and_unchanged(store, &mut *object, broken);
+    finalize(object, store.alignment()).expect("finalize");
+}
+
+fn refuses_bytes_beside_a_page_of_memory(store: &dyn Store) {
+    if store.alignment() <= 1 {
+        return;
+    }
+    let mut object = store.create("c/0").expect("create");
+    let beside = Aligned::beside(&run(store, 0, 1), store.alignment(), 1);
+    check_refused_and_unchanged(store, &mut *object, beside);
+    finalize(object, store.alignment()).expect("finalize");
+}
+
+/// The part comes back with the refusal, and the object then takes a right one in its place.
+fn check_refused_and_unchanged(store: &dyn Store, object: &mut dyn Object, wrong: Aligned) {
+    let (part, back) = tracked(wrong);
     let refusal = object.append(0, part).expect_err("append");
     assert_eq!(refusal.to_string(), wait(&back).expect_err("part").to_string());
+    wait(&append_runs(store, object, &[1])[0]).expect("a refused append changes nothing");
+}
+
+fn takes_no_bytes_from_anywhere(store: &dyn Store) {
+    let mut object = store.create("c/0").expect("create");
+    let (part, back) = tracked(Aligned::beside(&[], store.alignment(), 1));
+    object.append(0, part).expect("append");
+    wait(&back).expect("part");
+    finalize(object, 0).expect("finalize");
 }
 
 fn refuses_an_end_beyond_the_bytes(store: &dyn Store) {
@@ -269,7 +298,7 @@ fn grow_several(store: &dyn Store, thread: u64) {
         .collect::<Vec<_>>();
     for step in 0..20 {
         for (object, _, bytes) in &mut objects {
-            object.append(step * unit, part(bytes.clone())).expect("append");
+            object.append(step * unit, part(placed(store, bytes))).expect("append");
         }
     }
     for (object, key, bytes) in objects {
@@ -316,6 +345,11 @@ fn run(store: &dyn Store, offset: u64, pages: u64) -> Vec<u8> {
     (offset..offset + pages * unit).map(|at| (at % 251) as u8).collect()
 }
 
+/// A copy of `bytes` at an address that the store takes.
+fn placed(store: &dyn Store, bytes: &[u8]) -> Aligned {
+    Aligned::copy(bytes, store.alignment())
+}
+
 /// Appends one run after the other, each of so many pages.
 fn append_runs(
     store: &dyn Store,
@@ -326,7 +360,7 @@ fn append_runs(
     let mut append = |pages| {
         let bytes = run(store, offset, pages);
         let length = bytes.len() as u64;
-        let (part, result) = tracked(bytes);
+        let (part, result) = tracked(placed(store, &bytes));
         object.append(offset, part).expect("append");
         offset += length;
         result

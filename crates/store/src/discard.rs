@@ -33,7 +33,8 @@ struct Vanishing {
 }
 
 impl Discard {
-    /// A store that takes appends in pages of `alignment` bytes; 0 for any length.
+    /// A store that takes appends in pages of `alignment` bytes, from memory that is aligned to them; 0 for
+    /// bytes of any length and place.
     pub fn new(alignment: u64) -> Self {
         Self { alignment, ..Self::default() }
     }
@@ -93,7 +94,7 @@ impl Store for Discard {
 impl Object for Vanishing {
     fn append(&mut self, offset: u64, part: Part) -> Result<(), Error> {
         let length = part.bytes().len() as u64;
-        if let Err(error) = self.cursor.check(offset, length) {
+        if let Err(error) = self.cursor.check(offset, part.bytes()) {
             return refuse(part, error);
         }
         self.cursor.advance(length);

@@ -24,6 +24,7 @@ mod part;
 mod refusal;
 mod store;
 
+mod aligned;
 mod claims;
 mod cursor;
 mod key;

@@ -42,9 +42,10 @@ impl Memory {
         Self::default()
     }
 
-    /// An empty store that takes whole pages of `alignment` bytes only, as a disk without its cache does.
-    pub fn aligned(alignment: u64) -> Self {
-        Self { alignment, ..Self::default() }
+    /// An empty store that takes whole pages of `page` bytes only, from memory that is aligned to them, as a
+    /// disk without its cache does; 0 for bytes of any length and place.
+    pub fn with_alignment(page: u64) -> Self {
+        Self { alignment: page, ..Self::default() }
     }
 
     /// Drops a finished object, if there is one.
@@ -115,7 +116,7 @@ impl Contents {
 impl Object for Growing {
     fn append(&mut self, offset: u64, part: Part) -> Result<(), Error> {
         let length = part.bytes().len() as u64;
-        if let Err(error) = self.cursor.check(offset, length) {
+        if let Err(error) = self.cursor.check(offset, part.bytes()) {
             return refuse(part, error);
         }
         self.bytes.extend_from_slice(part.bytes());
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn keeps_the_contract_with_pages() {
-        contract::check(&|| Arc::new(Memory::aligned(4096)), Readable::Yes);
+        contract::check(&|| Arc::new(Memory::with_alignment(4096)), Readable::Yes);
     }
 
     #[test]

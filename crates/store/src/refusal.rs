@@ -7,8 +7,16 @@ pub(crate) enum Refusal {
     Key(&'static str),
     #[error("the append states byte {stated}, but {appended} bytes were appended so far; append in order")]
     OutOfOrder { stated: u64, appended: u64 },
-    #[error("an append of {length} bytes is not a multiple of this store's page of {alignment} bytes")]
-    Unaligned { length: u64, alignment: u64 },
+    #[error(
+        "an append of {length} bytes is not a multiple of this store's page of {alignment} bytes; \
+         append whole pages, and state the true length at the end"
+    )]
+    BrokenPage { length: u64, alignment: u64 },
+    #[error(
+        "the bytes of an append are at the address {address:#x}, {past} bytes past a page of memory, but \
+         this store takes bytes at multiples of {alignment}; append from memory that is aligned to it"
+    )]
+    Unaligned { address: usize, past: u64, alignment: u64 },
     #[error("a length of {length} bytes was stated, but only {appended} were appended")]
     BeyondEnd { length: u64, appended: u64 },
     #[error("the object is under construction already; finalize or drop that one first")]
@@ -23,6 +31,16 @@ pub(crate) enum Refusal {
     Closed,
     #[error("the owner of the part panicked while it was written")]
     Panicked,
+    #[error(
+        "the file system of {folder} cannot do direct I/O ({cause}); write without direct I/O, or to \
+         another disk"
+    )]
+    NoDirect { folder: String, cause: std::io::Error },
+    #[error(
+        "the disk took only {taken} bytes of a page of {page}, twice; it may be full: free space on it, or \
+         write the store elsewhere"
+    )]
+    HalfPage { taken: usize, page: usize },
     #[error("the store needs at least one I/O thread")]
     NoThreads,
     #[error("the path is a symbolic link; name the folder that it points to, or remove the link")]

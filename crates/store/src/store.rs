@@ -59,7 +59,11 @@ pub trait Store: Send + Sync {
     /// A bad key, another object that is still held at that key, or what the storage says.
     fn create(&self, key: &str) -> Result<Box<dyn Object>, Error>;
 
-    /// The page, in bytes, that offsets and lengths of appends must be multiples of; 0 when there is none.
+    /// The page, in bytes, of which three things of each append must be a multiple: its offset, its length,
+    /// and the *address* of its bytes, because a disk that is written to directly fetches them from memory
+    /// itself (`O_DIRECT`). 0 when there is none.
+    ///
+    /// A part of no bytes may be anywhere. The length of the object itself is free: an end may cut a page.
     fn alignment(&self) -> u64 {
         0
     }
@@ -83,9 +87,9 @@ pub trait Object: Send {
     /// Blocks while more bytes are in flight than the store allows.
     ///
     /// # Errors
-    /// A wrong offset or a length that breaks the store's [alignment](Store::alignment): the object is as
-    /// before. The first error of an earlier append: the object can only be abandoned, or finalized to the
-    /// same error. In each case the part is returned with that error too.
+    /// A wrong offset, or a length or an address that breaks the store's [alignment](Store::alignment): the
+    /// object is as before. The first error of an earlier append: the object can only be abandoned, or
+    /// finalized to the same error. In each case the part is returned with that error too.
     fn append(&mut self, offset: u64, part: Part) -> Result<(), Error>;
 
     /// When all appended parts are back: cuts the object to `length` bytes, makes it durable, makes it

@@ -132,6 +132,13 @@ mod tests {
     }
 
     #[test]
+    fn keeps_the_contract_with_pages() {
+        let store = || Memory::with_alignment(4096);
+        contract::check(&|| Arc::new(Counting::new(Arc::new(store()))), Readable::Yes);
+        assert_eq!(Counting::new(Arc::new(store())).alignment(), 4096);
+    }
+
+    #[test]
     fn counts_operations_and_bytes() {
         let store = Counting::new(Arc::new(Memory::new()));
         let counts = store.counts();

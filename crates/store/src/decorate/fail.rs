@@ -131,6 +131,13 @@ mod tests {
         contract::check(&|| Arc::new(Failing::new(Arc::new(Memory::new()), 0)), Readable::Yes);
     }
 
+    #[test]
+    fn keeps_the_contract_with_pages() {
+        let store = || Memory::with_alignment(4096);
+        contract::check(&|| Arc::new(Failing::new(Arc::new(store()), 0)), Readable::Yes);
+        assert_eq!(Failing::new(Arc::new(store()), 0).alignment(), 4096);
+    }
+
     /// One put and one object of two parts, as far as it gets; the messages of what failed.
     fn story(store: &dyn Store) -> Vec<String> {
         let mut failures = Vec::new();

@@ -105,6 +105,13 @@ mod tests {
     }
 
     #[test]
+    fn keeps_the_contract_with_pages() {
+        let store = || Memory::with_alignment(4096);
+        contract::check(&|| Arc::new(Throttled::new(Arc::new(store()), rate(1 << 40))), Readable::Yes);
+        assert_eq!(Throttled::new(Arc::new(store()), rate(1 << 40)).alignment(), 4096);
+    }
+
+    #[test]
     fn bytes_queue_behind_each_other_and_pauses_are_lost() {
         let (start, second) = (now(), Duration::from_secs(1));
         assert_eq!(due(None, start, second), start + second);

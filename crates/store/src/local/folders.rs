@@ -30,6 +30,22 @@ pub(super) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Makes the folder of a store and what is missing above it, all durably. One that is there already is only
+/// looked at, because a store may be opened to be read, on a disk that is not to be written to.
+pub(super) fn make_root(root: &Path) -> io::Result<()> {
+    let above = above_missing(root)?;
+    fs::create_dir_all(root)?;
+    above.iter().try_for_each(|folder| sync(folder))
+}
+
+/// The folders that will get an entry when `folder` is made with what is missing above it.
+fn above_missing(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    // In full, so that each folder but the outermost has one above it.
+    let folder = std::path::absolute(folder)?;
+    let missing = folder.ancestors().take_while(|folder| !folder.exists());
+    Ok(missing.filter_map(Path::parent).map(Path::to_owned).collect())
+}
+
 impl Folders {
     pub(super) fn new(root: &Path) -> Self {
         Self { root: root.to_owned(), marks: Mutex::default() }
@@ -112,6 +128,17 @@ mod tests {
         let mut marked = lock(&folders.marks).of.keys().cloned().collect::<Vec<_>>();
         marked.sort();
         marked
+    }
+
+    #[test]
+    fn syncs_what_holds_a_new_folder_and_nothing_of_an_old_one() {
+        let here = tempfile::tempdir().expect("temporary folder");
+        let root = here.path().join("a/b");
+        let above = above_missing(&root).expect("look");
+        assert_eq!(above, [here.path().join("a"), here.path().to_owned()]);
+        make_root(&root).expect("make");
+        assert!(root.is_dir());
+        assert!(above_missing(&root).expect("look").is_empty());
     }
 
     #[test]

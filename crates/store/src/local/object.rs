@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::ahead::Ahead;
 use super::budget::{Budget, Reservation};
 use super::folders::Folders;
 use super::pool::Queue;
@@ -45,13 +46,15 @@ pub(super) struct Target {
     /// The file that it becomes, and the one that it is until then.
     pub(super) path: PathBuf,
     pub(super) partial: PathBuf,
-    pub(super) alignment: u64,
+    /// The page of a file that is written to directly; 0 for one that goes through the system's cache.
+    pub(super) page: u64,
 }
 
 /// What an object's owner and its jobs have in common.
 pub(super) struct Shared {
     target: Target,
     file: Box<dyn WriteAt>,
+    ahead: Option<Ahead>,
     folders: Arc<Folders>,
     tally: Tally<End>,
     /// Given up when the object ends, or with the last job of an abandoned one.
@@ -76,7 +79,7 @@ pub(super) fn run(job: Job) {
 
 impl Growing {
     pub(super) fn new(shared: Shared, budget: Arc<Budget>, queue: Arc<Queue<Job>>) -> Self {
-        let cursor = Cursor::new(&shared.target.key, shared.target.alignment);
+        let cursor = Cursor::new(&shared.target.key, shared.target.page);
         Self { shared: Arc::new(shared), cursor, budget, queue }
     }
 
@@ -88,7 +91,7 @@ impl Growing {
 impl Object for Growing {
     fn append(&mut self, offset: u64, part: Part) -> Result<(), Error> {
         let length = part.bytes().len() as u64;
-        if let Err(error) = self.shared.tally.check().and_then(|()| self.cursor.check(offset, length)) {
+        if let Err(error) = self.shared.tally.check().and_then(|()| self.cursor.check(offset, part.bytes())) {
             return refuse(part, error);
         }
         let reservation = self.budget.reserve(length);
@@ -104,8 +107,9 @@ impl Object for Growing {
     }
 
     fn finalize(self: Box<Self>, length: u64, done: Done) {
-        let is_shorter = length < self.cursor.appended();
-        let cut = self.cursor.check_end(length).map(|()| is_shorter.then_some(length));
+        // What was allocated ahead stays with a file until it is cut, even to the length that it has.
+        let must_cut = length < self.cursor.appended() || self.shared.ahead.is_some();
+        let cut = self.cursor.check_end(length).map(|()| must_cut.then_some(length));
         let end = End { cut, done };
         let Some(end) = self.shared.tally.end(end) else {
             return;
@@ -147,13 +151,18 @@ impl Write {
 
 impl Shared {
     pub(super) fn new(target: Target, file: Box<dyn WriteAt>, claim: Claim, folders: Arc<Folders>) -> Self {
-        Self { target, file, folders, tally: Tally::new(), claim: Mutex::new(Some(claim)) }
+        // The cache gathers writes and finds room for them together; without it, that is up to this crate.
+        let ahead = (target.page > 0).then(Ahead::new);
+        Self { target, file, ahead, folders, tally: Tally::new(), claim: Mutex::new(Some(claim)) }
     }
 
     /// Writes a part's bytes. After the first error the others are not written any more.
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         self.tally.check()?;
-        write_all_at(&*self.file, bytes, offset).map_err(|(at, error)| {
+        if let Some(ahead) = &self.ahead {
+            ahead.reach(&*self.file, offset + bytes.len() as u64);
+        }
+        write_all_at(&*self.file, bytes, offset, self.target.page).map_err(|(at, error)| {
             let error = self.error(Operation::Append, Some(at), error);
             tracing::warn!(%error, "a write failed");
             self.tally.fail(error.clone());

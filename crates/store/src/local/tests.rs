@@ -9,6 +9,8 @@ use super::*;
 use crate::contract::{self, Readable, ending, finalize, part, tracked, wait};
 use crate::{Counting, Failing, Payload};
 
+mod direct;
+
 fn disk(options: Options) -> (tempfile::TempDir, LocalDisk) {
     let root = tempfile::tempdir().expect("temporary folder");
     let disk = LocalDisk::open(root.path().join("store"), options).expect("open");
@@ -20,14 +22,17 @@ fn object_on(disk: &LocalDisk, key: &str, file: impl WriteAt + 'static) -> Box<d
     let path = disk.root.join(key);
     let partial = names::partial(&path);
     let claim = disk.claims.claim(key).expect("claim");
-    let target = object::Target { key: key.to_owned(), path, partial, alignment: 0 };
+    let target = object::Target { key: key.to_owned(), path, partial, page: disk.page };
     let shared = object::Shared::new(target, Box::new(file), claim, Arc::clone(&disk.folders));
     Box::new(Growing::new(shared, Arc::clone(&disk.budget), disk.pool.queue()))
 }
 
 /// `wrap` is what goes around the disk.
 fn check_contract(options: Options, wrap: fn(LocalDisk) -> Arc<dyn Store>) {
-    let root = tempfile::tempdir().expect("temporary folder");
+    check_contract_in(&tempfile::tempdir().expect("temporary folder"), options, wrap);
+}
+
+fn check_contract_in(root: &tempfile::TempDir, options: Options, wrap: fn(LocalDisk) -> Arc<dyn Store>) {
     let next = std::cell::Cell::new(0);
     let make = || -> Arc<dyn Store> {
         next.set(next.get() + 1);
@@ -43,7 +48,7 @@ fn keeps_the_contract() {
 
 #[test]
 fn keeps_the_contract_with_one_part_in_flight() {
-    check_contract(Options { threads: 1, in_flight: 1 }, |disk| Arc::new(disk));
+    check_contract(Options { threads: 1, in_flight: 1, ..Options::default() }, |disk| Arc::new(disk));
 }
 
 #[test]
@@ -227,7 +232,7 @@ impl<F: FnOnce() + Send> Payload for Relay<F> {
 
 #[test]
 fn an_append_may_come_from_a_returned_part_s_thread() {
-    let (_root, disk) = disk(Options { threads: 1, in_flight: 1 });
+    let (_root, disk) = disk(Options { threads: 1, in_flight: 1, ..Options::default() });
     let mut next = disk.create("b").expect("create");
     let (sender, results) = channel();
     let follow = move || {

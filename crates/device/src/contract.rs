@@ -6,7 +6,7 @@ use plan::{Config, DType, Dim, Facts, Memory, Plan, Tuning};
 
 use crate::{
     AggregateJob, CopyJob, Device, EncodeJob, FillJob, Home, Lane, Read, Region, ScatterJob, Sizes, Source,
-    Write,
+    Tails, Write,
 };
 
 /// Decodes one chunk; the oracle of the encoder's contract.
@@ -22,6 +22,8 @@ pub fn check(device: &dyn Device, codecs: &[plan::Codec], decode: Decode<'_>) {
     waiting_before_the_record_is_an_error(device);
     generations_ascend(device);
     host_waits_block_until_the_record(device);
+    either_of_two_marks_ends_a_wait(device);
+    gates_open_when_the_host_says_so(device);
     fill_sets_every_element(device);
     scatter_places_every_element(device);
     aggregate_packs_and_indexes(device);
@@ -141,6 +143,40 @@ fn host_waits_block_until_the_record(device: &dyn Device) {
     device.wait(Lane::Producer, mark, 0).unwrap();
 }
 
+fn either_of_two_marks_ends_a_wait(device: &dyn Device) {
+    let (one, other) = (device.mark().unwrap(), device.mark().unwrap());
+    device.record(Lane::Sink, other, 0).unwrap();
+    assert!(!device.wait_either(Lane::Producer, (one, 0), (other, 0)).unwrap());
+    device.record(Lane::Sink, one, 0).unwrap();
+    assert!(device.wait_either(Lane::Producer, (one, 0), (other, 0)).unwrap());
+    assert!(device.wait_either(Lane::Producer, (one, 0), (other, 1)).unwrap());
+}
+
+/// Several lanes stand at one gate before it is recorded, and go on in the order of its numbers.
+fn gates_open_when_the_host_says_so(device: &dyn Device) {
+    assert_eq!(crate::gate_works(device), device.has_gate());
+    if !device.has_gate() {
+        return;
+    }
+    let (gate, behind) = (device.gate().unwrap(), device.mark().unwrap());
+    // Made first: making them waits for all lanes.
+    let (from, to) = (Bytes::new(device, &[7; 4096]), Bytes::zeroed(device, 4096));
+    let aside = Bytes::zeroed(device, 4096);
+    device.wait(Lane::Compress, gate, 1).unwrap();
+    copy(device, Lane::Compress, &from, &to);
+    device.record(Lane::Compress, behind, 0).unwrap();
+    // Another lane is not in its way.
+    copy(device, Lane::Drain, &from, &aside);
+    device.record(Lane::Producer, gate, 0).unwrap();
+    let soon = device.now() + std::time::Duration::from_millis(5);
+    assert!(!device.wait_until(Lane::Producer, behind, 0, soon).unwrap(), "0 does not open for 1");
+    device.record(Lane::Courier, gate, 1).unwrap();
+    device.wait(Lane::Producer, behind, 0).unwrap();
+    assert_eq!((to.down(), aside.down()), (vec![7; 4096], vec![7; 4096]));
+    device.wait(Lane::Compress, gate, 0).unwrap();
+    assert!(device.record(Lane::Producer, gate, 1).is_err(), "a number is published once");
+}
+
 fn a_plan(dtype: DType, dims: Vec<Dim>, order: Option<&str>) -> Plan {
     let facts = Facts { memory: Memory::Host, alignment: 0, gate: false, process: 0 };
     let order = order.map(|o| o.split(' ').map(str::to_owned).collect());
@@ -211,41 +247,96 @@ fn words(values: impl IntoIterator<Item = u64>) -> Vec<u8> {
     values.into_iter().flat_map(u64::to_le_bytes).collect()
 }
 
+/// Chunks of a test in three regions: the second begins its shard, the others go on with tails of 5 and 9 bytes.
+struct Packing {
+    order: Vec<u32>,
+    regions: [[u32; 3]; 3],
+    sizes: Vec<u64>,
+    tails: [(usize, u8); 4],
+}
+
+impl Packing {
+    const CHUNKS: usize = 37;
+    const STRIDE: usize = 1000;
+    const PAGE: usize = 64;
+
+    fn new() -> Packing {
+        let chunks = Packing::CHUNKS as u32;
+        Packing {
+            order: (0..chunks).map(|i| (i * 5) % chunks).collect(),
+            regions: [[0, 11, 2], [11, 1, crate::NO_TAIL], [12, chunks - 12, 0]],
+            sizes: (0..u64::from(chunks)).map(|i| (i * 131) % (Packing::STRIDE as u64 + 1)).collect(),
+            tails: [(5, 0xA0), (60, 0xA1), (9, 0xA2), (63, 0xA3)],
+        }
+    }
+
+    /// Packed bytes (`None` where nothing is said about them) and offsets, by the book.
+    fn want(&self, data: &[u8], fixed: bool, crc32c: bool, page: usize) -> (Vec<Option<u8>>, Vec<u64>) {
+        let (mut packed, mut offsets) = (Vec::new(), Vec::new());
+        for [first, chunks, shard] in self.regions {
+            packed.resize(packed.len().next_multiple_of(page), None);
+            if page > 1 && shard != crate::NO_TAIL {
+                let (length, byte) = self.tails[shard as usize];
+                packed.extend(vec![Some(byte); length]);
+            }
+            for &c in &self.order[first as usize..][..chunks as usize] {
+                offsets.push(packed.len() as u64);
+                let size = if fixed { Packing::STRIDE } else { self.sizes[c as usize] as usize };
+                let chunk = &data[c as usize * Packing::STRIDE..][..size];
+                packed.extend(chunk.iter().copied().map(Some));
+                if crc32c {
+                    packed.extend(crc_by_bits(chunk).to_le_bytes().map(Some));
+                }
+            }
+            offsets.push(packed.len() as u64);
+        }
+        (packed, offsets)
+    }
+
+    fn check(&self, device: &dyn Device, fixed: bool, crc32c: bool, page: usize) {
+        let data = noise(Packing::CHUNKS * Packing::STRIDE);
+        let u32s = |values: &[u32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let (order, source) = (Bytes::new(device, &u32s(&self.order)), Bytes::new(device, &data));
+        let table = Bytes::new(device, &u32s(self.regions.as_flattened()));
+        let each = Bytes::new(device, &words(self.sizes.iter().copied()));
+        let lengths = Bytes::new(device, &u32s(&self.tails.map(|(length, _)| length as u32)));
+        let tail = |(length, byte): (usize, u8)| {
+            let mut bytes = vec![0xFF; Packing::PAGE];
+            bytes[..length].fill(byte);
+            bytes
+        };
+        let tails = Bytes::new(device, &self.tails.map(tail).concat());
+        let packed = Bytes::zeroed(device, Packing::CHUNKS * (Packing::STRIDE + 4) + 6 * Packing::PAGE);
+        let index = Bytes::zeroed(device, (Packing::CHUNKS + 3) * 8);
+        let job = AggregateJob {
+            chunks: Packing::CHUNKS as u32,
+            regions: 3,
+            order: order.read(),
+            table: table.read(),
+            page: page as u64,
+            tails: (page > 1).then(|| Tails { bytes: tails.read(), lengths: lengths.read() }),
+            source: source.read(),
+            stride: Packing::STRIDE as u64,
+            sizes: if fixed { Sizes::Fixed(Packing::STRIDE as u64) } else { Sizes::Each(each.read()) },
+            crc32c,
+            packed: packed.write(),
+            index: index.write(),
+        };
+        device.aggregate(Lane::Compress, job).unwrap();
+        let (want, offsets) = self.want(&data, fixed, crc32c, page);
+        let case = format!("crc32c {crc32c}, fixed {fixed}, page {page}");
+        assert_eq!(index.down(), words(offsets), "{case}");
+        let got = packed.down();
+        assert!(want.iter().zip(&got).all(|(w, g)| w.is_none_or(|w| w == *g)), "{case}");
+    }
+}
+
 fn aggregate_packs_and_indexes(device: &dyn Device) {
-    let (chunks, stride) = (37usize, 1000usize);
-    let data = noise(chunks * stride);
-    let order: Vec<u32> = (0..chunks as u32).map(|i| (i * 5) % chunks as u32).collect();
-    let sizes: Vec<u64> = (0..chunks as u64).map(|i| (i * 131) % (stride as u64 + 1)).collect();
     for crc32c in [false, true] {
         for fixed in [true, false] {
-            let size = |c: u32| if fixed { stride } else { sizes[c as usize] as usize };
-            let (mut want, mut offsets) = (Vec::new(), vec![0]);
-            for &c in &order {
-                let chunk = &data[c as usize * stride..][..size(c)];
-                want.extend_from_slice(chunk);
-                if crc32c {
-                    want.extend(crc_by_bits(chunk).to_le_bytes());
-                }
-                offsets.push(want.len() as u64);
+            for page in [1, Packing::PAGE] {
+                Packing::new().check(device, fixed, crc32c, page);
             }
-            let table: Vec<u8> = order.iter().flat_map(|c| c.to_le_bytes()).collect();
-            let (table, source) = (Bytes::new(device, &table), Bytes::new(device, &data));
-            let each = Bytes::new(device, &words(sizes.iter().copied()));
-            let packed = Bytes::zeroed(device, chunks * (stride + 4));
-            let index = Bytes::zeroed(device, (chunks + 1) * 8);
-            let job = AggregateJob {
-                chunks: chunks as u32,
-                order: table.read(),
-                source: source.read(),
-                stride: stride as u64,
-                sizes: if fixed { Sizes::Fixed(stride as u64) } else { Sizes::Each(each.read()) },
-                crc32c,
-                packed: packed.write(),
-                index: index.write(),
-            };
-            device.aggregate(Lane::Compress, job).unwrap();
-            assert_eq!(index.down(), words(offsets));
-            assert!(packed.down()[..want.len()] == want, "crc32c {crc32c}, fixed {fixed}");
         }
     }
 }

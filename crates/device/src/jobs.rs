@@ -66,12 +66,31 @@ pub enum Sizes<'a> {
     Each(Read<'a>),
 }
 
-/// Gathers chunks into packed order.
+/// What the batches before left of the pages of a row's shards.
+pub struct Tails<'a> {
+    /// The last bytes of each shard, one page apart.
+    pub bytes: Read<'a>,
+    /// How many they are: one u32 per shard of the row.
+    pub lengths: Read<'a>,
+}
+
+/// Gathers chunks into packed order, region by region.
+///
+/// A region begins on a page, with what is left of its shard's last one; its chunks follow without a gap.
 pub struct AggregateJob<'a> {
     /// Number of chunks.
     pub chunks: u32,
+    /// Number of regions.
+    pub regions: u32,
     /// Source chunk of each packed position: one u32 each.
     pub order: Read<'a>,
+    /// Of each region its first packed position, its number of chunks, and the shard of the row whose tail it begins
+    /// with ([`NO_TAIL`]: none): three u32 each.
+    pub table: Read<'a>,
+    /// Bytes that regions begin on multiples of; 1: none is left out.
+    pub page: u64,
+    /// The tails; `None` where pages are single bytes.
+    pub tails: Option<Tails<'a>>,
     /// The chunks.
     pub source: Read<'a>,
     /// Bytes from a chunk to the next in the source.
@@ -82,6 +101,9 @@ pub struct AggregateJob<'a> {
     pub crc32c: bool,
     /// Packed chunks.
     pub packed: Write<'a>,
-    /// Offset of each packed chunk, then the end of the last: `chunks + 1` u64.
+    /// For each region the offset of each of its chunks, then the end of the last: `chunks + regions` u64.
     pub index: Write<'a>,
 }
+
+/// Stands for a region that begins its shard.
+pub const NO_TAIL: u32 = u32::MAX;

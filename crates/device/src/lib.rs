@@ -9,13 +9,15 @@
 
 pub mod contract;
 mod error;
+mod gate;
 mod jobs;
 mod lane;
 mod memory;
 mod seam;
 
 pub use error::{Error, Operation};
-pub use jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ScatterJob, Sizes, Source};
+pub use gate::gate_works;
+pub use jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, NO_TAIL, ScatterJob, Sizes, Source, Tails};
 pub use lane::{Lane, Mark};
 pub use memory::{Backing, Home, Read, Region, Write};
 pub use seam::{Busy, Device, Encoder, HostThread};

@@ -11,16 +11,20 @@ use crate::lane::{Lane, Mark};
 use crate::memory::{Home, Region};
 
 /// How long a kind of work has kept a device busy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy {
     /// The kernel.
     pub name: &'static str,
+    /// The lane that it ran on.
+    pub lane: Lane,
     /// Times that it ran.
     pub count: u64,
     /// Time that it ran.
     pub time: Duration,
     /// Bytes that it read.
-    pub bytes: u64,
+    pub read: u64,
+    /// Bytes that it wrote.
+    pub written: u64,
 }
 
 /// A thread of the host that the device made.
@@ -58,7 +62,7 @@ pub trait Device: Send + Sync {
     /// Where its buffers lie.
     fn memory(&self) -> Memory;
 
-    /// Whether a lane can wait for a number that the host publishes later.
+    /// Whether a lane can wait for what the host records only later: see [`Device::gate`].
     fn has_gate(&self) -> bool;
 
     /// Allocates `bytes` zeroed bytes.
@@ -79,6 +83,13 @@ pub trait Device: Send + Sync {
     /// The device has no more of them.
     fn mark(&self) -> Result<Mark, Error>;
 
+    /// Makes a gate: a mark that only host lanes record, and that device lanes may be told to wait for before it is
+    /// recorded. Whoever queues such a wait answers for the record coming, whatever fails meanwhile.
+    ///
+    /// # Errors
+    /// The device has none.
+    fn gate(&self) -> Result<Mark, Error>;
+
     /// Records `generation` of `mark` after all that was queued on `on` so far; on a host lane, now.
     ///
     /// # Errors
@@ -89,7 +100,7 @@ pub trait Device: Send + Sync {
     ///
     /// # Errors
     /// A device lane is told to wait for what was not recorded yet (a silent success would hide a missing
-    /// order); or the device failed.
+    /// order), unless the mark is a gate; or the device failed.
     fn wait(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error>;
 
     /// As [`Device::wait`] on a host lane, at most until `deadline` on this device's clock: whether it was
@@ -98,6 +109,16 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// The device failed.
     fn wait_until(&self, on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error>;
+
+    /// As [`Device::wait`] on a host lane, or until `or` is reached, whichever is first: whether it was the first of the
+    /// two. Where both are there, it is the first.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn wait_either(&self, on: Lane, first: (Mark, u64), or: (Mark, u64)) -> Result<bool, Error>;
+
+    /// How often device lanes have waited for `mark`, and for how long; `None` where the device cannot say.
+    fn parked(&self, mark: Mark) -> Option<(u64, Duration)>;
 
     /// Queues a copy.
     ///

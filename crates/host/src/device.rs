@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use device::sync::{Arc, Mutex};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob, Sizes, Source,
+    Region, ScatterJob, Sizes, Source, Tails,
 };
 use plan::{Codec, Memory};
 
@@ -49,10 +49,10 @@ impl Host {
         };
         let codecs = pool(threads, "codec")?;
         let movers = pool(codecs.current_num_threads().min(MOVERS), "mover")?;
-        let marks = Arc::new(Marks::default());
-        let lanes = Lanes::new(marks.clone())?;
         #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
         let opened = Instant::now();
+        let marks = Arc::new(Marks::new(opened));
+        let lanes = Lanes::new(marks.clone())?;
         let core = Arc::new(Core { lanes, marks, movers, codecs, meters: Arc::default(), opened });
         Ok(Host { core, memory: Memory::Host })
     }
@@ -72,53 +72,54 @@ impl Core {
         self.codecs.current_num_threads()
     }
 
-    /// Queues a kernel that moves bytes, timed under its name.
+    /// Queues a kernel that moves bytes, timed under its name; it returns how many it wrote.
     fn run(
         &self,
         on: Lane,
         name: &'static str,
         what: Operation,
-        bytes: u64,
-        kernel: impl FnOnce() -> Result<(), Error> + Send + 'static,
+        read: u64,
+        kernel: impl FnOnce() -> Result<u64, Error> + Send + 'static,
     ) -> Result<(), Error> {
-        self.run_in(&self.movers, (on, name, what, bytes), kernel)
+        self.run_in(&self.movers, (on, name, what, read), kernel)
     }
 
-    /// Queues a codec's kernel, timed under its name.
+    /// Queues a codec's kernel, timed under its name; it returns how many bytes it wrote.
     pub(crate) fn run_codec(
         &self,
         on: Lane,
-        bytes: u64,
-        kernel: impl FnOnce() -> Result<(), Error> + Send + 'static,
+        read: u64,
+        kernel: impl FnOnce() -> Result<u64, Error> + Send + 'static,
     ) -> Result<(), Error> {
-        self.run_in(&self.codecs, (on, "compress", Operation::Encode, bytes), kernel)
+        self.run_in(&self.codecs, (on, "compress", Operation::Encode, read), kernel)
     }
 
     fn run_in(
         &self,
         pool: &Arc<rayon::ThreadPool>,
-        (on, name, what, bytes): (Lane, &'static str, Operation, u64),
-        kernel: impl FnOnce() -> Result<(), Error> + Send + 'static,
+        (lane, name, what, read): (Lane, &'static str, Operation, u64),
+        kernel: impl FnOnce() -> Result<u64, Error> + Send + 'static,
     ) -> Result<(), Error> {
         let (pool, meters, opened) = (pool.clone(), self.meters.clone(), self.opened);
         let job = move || {
             let start = opened.elapsed();
-            let ended = pool.install(kernel);
-            let busy = Busy { name, count: 1, time: opened.elapsed().saturating_sub(start), bytes };
-            count(&meters, busy);
-            ended
+            let written = pool.install(kernel)?;
+            let time = opened.elapsed().saturating_sub(start);
+            count(&meters, Busy { name, lane, count: 1, time, read, written });
+            Ok(())
         };
-        self.lanes.run(on, what, Box::new(job))
+        self.lanes.run(lane, what, Box::new(job))
     }
 }
 
 fn count(meters: &Mutex<Vec<Busy>>, busy: Busy) {
     let mut meters = meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    match meters.iter_mut().find(|m| m.name == busy.name) {
+    match meters.iter_mut().find(|m| (m.name, m.lane) == (busy.name, busy.lane)) {
         Some(m) => {
             m.count += busy.count;
             m.time += busy.time;
-            m.bytes += busy.bytes;
+            m.read += busy.read;
+            m.written += busy.written;
         }
         None => meters.push(busy),
     }
@@ -134,7 +135,7 @@ impl Device for Host {
     }
 
     fn has_gate(&self) -> bool {
-        false
+        true
     }
 
     fn allocate(&self, _home: Home, bytes: usize) -> Result<Region, Error> {
@@ -146,7 +147,11 @@ impl Device for Host {
     }
 
     fn mark(&self) -> Result<Mark, Error> {
-        Ok(self.core.marks.add())
+        Ok(self.core.marks.add(false))
+    }
+
+    fn gate(&self) -> Result<Mark, Error> {
+        Ok(self.core.marks.add(true))
     }
 
     fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
@@ -168,9 +173,19 @@ impl Device for Host {
     }
 
     fn wait_until(&self, _on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error> {
-        let reached = self.core.marks.wait_until(mark, generation, self.core.opened, deadline);
+        let reached = self.core.marks.wait_until(mark, generation, deadline);
         self.core.lanes.check()?;
         Ok(reached)
+    }
+
+    fn wait_either(&self, _on: Lane, first: (Mark, u64), or: (Mark, u64)) -> Result<bool, Error> {
+        let reached = self.core.marks.wait_either(first, or);
+        self.core.lanes.check()?;
+        Ok(reached)
+    }
+
+    fn parked(&self, mark: Mark) -> Option<(u64, Duration)> {
+        Some(self.core.marks.parked(mark))
     }
 
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
@@ -185,7 +200,7 @@ impl Device for Host {
                 return Err(Error::new(Operation::Copy, why));
             }
             to.copy_from_slice(from);
-            Ok(())
+            Ok(to.len() as u64)
         })
     }
 
@@ -193,9 +208,9 @@ impl Device for Host {
         let FillJob { element, size, to } = job;
         // SAFETY: whoever minted the view vouched for the order of this work too.
         let mut to = unsafe { to.detach() };
-        self.core.run(on, "fill", Operation::Copy, to.len() as u64, move || {
+        self.core.run(on, "fill", Operation::Copy, 0, move || {
             kernels::fill(&element[..size], to.bytes()?);
-            Ok(())
+            Ok(to.len() as u64)
         })
     }
 
@@ -215,14 +230,16 @@ impl Device for Host {
                 Source::Fill(f) => kernels::Elements::Fill(*f),
             };
             kernels::scatter(&geometry, first, count, elements, pool.bytes()?);
-            Ok(())
+            Ok(bytes)
         })
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
-        let AggregateJob { chunks, stride, crc32c, .. } = job;
+        let AggregateJob { chunks, regions, page, stride, crc32c, .. } = job;
         // SAFETY: whoever minted the view vouched for the order of this work too.
         let order = unsafe { job.order.detach() };
+        // SAFETY: as above.
+        let table = unsafe { job.table.detach() };
         // SAFETY: as above.
         let source = unsafe { job.source.detach() };
         let sizes = match job.sizes {
@@ -230,13 +247,18 @@ impl Device for Host {
             // SAFETY: as above.
             Sizes::Each(read) => Sizes::Each(unsafe { read.detach() }),
         };
+        let tails = job.tails.map(|t| Tails {
+            // SAFETY: as above.
+            bytes: unsafe { t.bytes.detach() },
+            // SAFETY: as above.
+            lengths: unsafe { t.lengths.detach() },
+        });
         // SAFETY: as above.
         let mut packed = unsafe { job.packed.detach() };
         // SAFETY: as above.
         let mut index = unsafe { job.index.detach() };
         let bytes = u64::from(chunks) * stride;
         self.core.run(on, "aggregate", Operation::Aggregate, bytes, move || {
-            let order = &order.bytes()?.as_chunks::<4>().0[..chunks as usize];
             let each = match &sizes {
                 Sizes::Fixed(_) => &[],
                 Sizes::Each(read) => read.bytes()?.as_chunks::<8>().0,
@@ -245,10 +267,24 @@ impl Device for Host {
                 Sizes::Fixed(size) => *size as usize,
                 Sizes::Each(_) => u64::from_le_bytes(each[chunk]) as usize,
             };
+            let tails = match &tails {
+                Some(t) => (t.bytes.bytes()?, t.lengths.bytes()?.as_chunks::<4>().0),
+                None => (&[][..], &[][..]),
+            };
+            let gather = kernels::Gather {
+                order: &order.bytes()?.as_chunks::<4>().0[..chunks as usize],
+                regions: &table.bytes()?.as_chunks::<12>().0[..regions as usize],
+                page,
+                tails,
+                source: source.bytes()?,
+                stride: stride as usize,
+                size_of: &size_of,
+                crc32c,
+            };
             let index = index.bytes()?.as_chunks_mut::<8>().0;
-            let (source, packed) = (source.bytes()?, packed.bytes()?);
-            kernels::aggregate(order, source, stride as usize, &size_of, crc32c, packed, index);
-            Ok(())
+            gather.run(packed.bytes()?, index);
+            let last = (chunks + regions).checked_sub(1);
+            Ok(last.map_or(0, |l| u64::from_le_bytes(index[l as usize])))
         })
     }
 

@@ -57,17 +57,18 @@ impl Encoder for HostEncoder {
 }
 
 impl Work {
-    fn run(&self, chunks: usize, pool: &[u8], scratch: &mut [u8], sizes: &mut [u8]) -> Result<(), Error> {
+    fn run(&self, chunks: usize, pool: &[u8], scratch: &mut [u8], sizes: &mut [u8]) -> Result<u64, Error> {
         let pool = pool[..chunks * self.chunk_bytes].par_chunks(self.chunk_bytes);
         let slots = scratch[..chunks * self.worst_case].par_chunks_mut(self.worst_case);
         let sizes = sizes[..chunks * 8].par_chunks_mut(8);
-        pool.zip(slots).zip(sizes).with_max_len(1).try_for_each(|((chunk, slot), size)| {
+        let encoded = pool.zip(slots).zip(sizes).with_max_len(1).map(|((chunk, slot), size)| {
             let thread = rayon::current_thread_index().unwrap_or(0) % self.contexts.len();
             let mut context = self.contexts[thread].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let encoded = self.prepared.encode(&mut context, chunk, slot);
             let len = encoded.map_err(|e| Error::new(Operation::Encode, e))?;
             size.copy_from_slice(&(len as u64).to_le_bytes());
-            Ok(())
-        })
+            Ok(len as u64)
+        });
+        encoded.try_reduce(|| 0, |a, b| Ok(a + b))
     }
 }

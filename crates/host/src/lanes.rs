@@ -143,7 +143,7 @@ fn run(shared: &Shared, lane: usize) {
         match shared.tracks[lane].take() {
             Step::Stop => return,
             Step::Record(mark, generation) => shared.marks.reach(mark, generation),
-            Step::Wait(mark, generation) => shared.marks.wait(mark, generation),
+            Step::Wait(mark, generation) => shared.marks.park(mark, generation),
             Step::Run(what, job) => attempt(shared, what, job),
         }
     }

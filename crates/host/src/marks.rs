@@ -11,24 +11,33 @@ struct State {
     told: u64,
     /// Generations below this have been reached.
     reached: u64,
+    /// A lane may be told to wait for it before it is recorded.
+    gate: bool,
+    /// Waits of device lanes, and how long they were.
+    waits: u64,
+    waited: Duration,
 }
 
 /// All marks of a device, behind one lock: there are a few events a batch, not one a pixel.
-#[derive(Default)]
 pub(crate) struct Marks {
     states: Mutex<Vec<State>>,
     changed: Condvar,
+    opened: Instant,
 }
 
 impl Marks {
+    pub(crate) fn new(opened: Instant) -> Marks {
+        Marks { states: Mutex::default(), changed: Condvar::new(), opened }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<State>> {
         // A panic elsewhere leaves the counters as they are; they are never half written.
         self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self) -> Mark {
+    pub(crate) fn add(&self, gate: bool) -> Mark {
         let mut states = self.lock();
-        states.push(State::default());
+        states.push(State { gate, ..State::default() });
         Mark(states.len() as u32 - 1)
     }
 
@@ -51,7 +60,8 @@ impl Marks {
 
     /// Refuses a wait for what nobody was told to record: it would be satisfied by luck, or never.
     pub(crate) fn expect_told(&self, mark: Mark, generation: u64) -> Result<(), Error> {
-        if generation < self.lock()[mark.0 as usize].told {
+        let state = self.lock()[mark.0 as usize];
+        if state.gate || generation < state.told {
             return Ok(());
         }
         let why = format!("generation {generation} of mark {} is not recorded yet", mark.0);
@@ -66,20 +76,42 @@ impl Marks {
         }
     }
 
+    /// The same for a device lane: its time counts.
+    pub(crate) fn park(&self, mark: Mark, generation: u64) {
+        let start = self.opened.elapsed();
+        self.wait(mark, generation);
+        let mut states = self.lock();
+        let state = &mut states[mark.0 as usize];
+        state.waits += 1;
+        state.waited += self.opened.elapsed().saturating_sub(start);
+    }
+
+    /// Waits of device lanes for a mark, and how long they were.
+    pub(crate) fn parked(&self, mark: Mark) -> (u64, Duration) {
+        let state = self.lock()[mark.0 as usize];
+        (state.waits, state.waited)
+    }
+
+    /// Blocks until one of two is reached; whether the first is.
+    pub(crate) fn wait_either(&self, first: (Mark, u64), or: (Mark, u64)) -> bool {
+        let mut states = self.lock();
+        loop {
+            let reached = |(mark, generation): (Mark, u64)| states[mark.0 as usize].reached > generation;
+            if reached(first) || reached(or) {
+                return reached(first);
+            }
+            states = self.changed.wait(states).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
     /// Blocks until the generation is reached or the time has come; whether it was reached.
-    pub(crate) fn wait_until(
-        &self,
-        mark: Mark,
-        generation: u64,
-        opened: Instant,
-        deadline: Duration,
-    ) -> bool {
+    pub(crate) fn wait_until(&self, mark: Mark, generation: u64, deadline: Duration) -> bool {
         let mut states = self.lock();
         loop {
             if states[mark.0 as usize].reached > generation {
                 return true;
             }
-            let Some(left) = deadline.checked_sub(opened.elapsed()).filter(|d| !d.is_zero()) else {
+            let Some(left) = deadline.checked_sub(self.opened.elapsed()).filter(|d| !d.is_zero()) else {
                 return false;
             };
             // The system's clock does not reach as far as a `Duration` can say; a day later it is asked again.

@@ -20,6 +20,8 @@ pub struct Region {
     pub chunks: u32,
     /// Number of epochs that the chunks come from.
     pub epochs: u32,
+    /// Whether the shard begins with these chunks.
+    pub begins: bool,
 }
 
 /// Packed order of a batch.
@@ -53,6 +55,7 @@ impl BatchLayout {
             places[at].1.push(e);
         }
         for ((row, first_shard), members) in places {
+            let begins = members.first().is_some_and(|e| grid.begins_shards(first_epoch + u64::from(*e)));
             for shard in 0..grid.shards_per_epoch {
                 let first = layout.order.len() as u32;
                 let chunks = grid.chunks_of_shard(shard);
@@ -61,13 +64,8 @@ impl BatchLayout {
                     layout.order.extend(chunks.iter().map(|c| base + c));
                 }
                 let (shard, epochs) = (first_shard + shard, members.len() as u32);
-                layout.regions.push(Region {
-                    row,
-                    shard,
-                    first,
-                    chunks: layout.order.len() as u32 - first,
-                    epochs,
-                });
+                let chunks = layout.order.len() as u32 - first;
+                layout.regions.push(Region { row, shard, first, chunks, epochs, begins });
             }
         }
         layout
@@ -116,6 +114,34 @@ mod tests {
         let layout = BatchLayout::new(&grid, 7, 1 << 20);
         assert_eq!(layout.regions.len(), 1 << 20);
         assert_eq!((layout.regions[3].row, layout.regions[3].first), (10, 3));
+    }
+
+    /// Counted over every way to cut a run: a shard begins where nothing of it came before, and no batch has more regions
+    /// than the plan holds room for.
+    #[test]
+    fn shards_begin_once_and_regions_are_bounded() {
+        for (append, chunks, per_shard) in [
+            (1, vec![Some(9), Some(3), Some(5)], vec![2, 2, 2]),
+            (2, vec![None, Some(3), Some(4), Some(5)], vec![2, 2, 3, 9]),
+            (3, vec![None, Some(3), Some(4)], vec![3, 2, 3]),
+            (1, vec![None, Some(1)], vec![1, 1]),
+        ] {
+            let grid = ShardGrid::new(append, chunks, per_shard).unwrap();
+            for epochs in 1..12 {
+                let (mut first, mut seen) = (0, std::collections::HashSet::new());
+                while first < grid.epochs().unwrap_or(60) {
+                    let left = grid.epochs().map_or(epochs, |all| epochs.min((all - first) as u32));
+                    let layout = BatchLayout::new(&grid, first, left);
+                    for r in &layout.regions {
+                        assert_eq!(seen.insert((r.row, r.shard)), r.begins, "{r:?}");
+                    }
+                    assert!(layout.regions.len() as u64 <= grid.most_regions(u64::from(epochs)));
+                    let rows: std::collections::HashSet<_> = layout.regions.iter().map(|r| r.row).collect();
+                    assert!(rows.len() as u64 <= grid.most_rows(u64::from(epochs)));
+                    first += u64::from(left);
+                }
+            }
+        }
     }
 
     #[test]

@@ -78,6 +78,15 @@ pub enum Refusal {
         /// Type of the array.
         dtype: &'static str,
     },
+    /// Pages of a size that buffers do not begin on.
+    #[error("alignment: the store takes writes in pages of {0} bytes; forebay writes pages of 1 to 4096 bytes, a power of two")]
+    Alignment(u64),
+    /// Pipelined writing of whole pages without what orders it.
+    #[error(
+        "mode pipelined: whole pages are written (direct), and without the gate nothing orders what is left of a page \
+         before the next batch; allow the gate, or choose drain-before-kick or drain-after-kick"
+    )]
+    Gate,
     /// The smallest arrangement does not fit the memory cap.
     #[error(
         "memory: the cap is {cap} bytes, the smallest arrangement (one epoch a batch, one slot) takes {least}, of \

@@ -80,6 +80,14 @@ pub struct Plan {
     pub fitted: Vec<String>,
 }
 
+/// Bytes of a region in the lookup tables: first packed chunk, number of chunks, shard of the row (three u32).
+pub const REGION_BYTES: u64 = 12;
+/// Bytes that say how long the tail of a shard is (u32).
+pub const TAIL_LENGTH_BYTES: u64 = 4;
+
+/// The largest page that a store may ask for: buffers begin on such a page.
+const MOST_ALIGNMENT: u64 = 4096;
+
 /// Bytes that a staging slot has beyond those that it lends: an element that the end of a slot cut begins the next.
 const STAGING_SLACK: u64 = 4096;
 
@@ -110,7 +118,7 @@ impl Plan {
         let extent = |d: &Dim| d.size.unwrap_or(1);
         let frame_bytes = dims[dims.len() - trailing..].iter().map(extent).product::<u64>() * element;
         let slice_bytes = dims[1..].iter().map(extent).product::<u64>() * element;
-        let mode = tuning.mode.unwrap_or(Mode::select(&facts));
+        let mode = check_mode(tuning.mode, &facts)?;
         let mut plan = Plan {
             dtype: config.dtype,
             codec: config.codec,
@@ -181,21 +189,50 @@ impl Plan {
         self.dims[0].size.map_or(covered, |s| covered.min(s))
     }
 
-    /// Bytes of the shard indexes that one batch can finish: those of each row that ends in it.
+    /// Bytes that offsets and lengths of writes are multiples of; 1 where the store takes any.
+    #[must_use]
+    pub fn page(&self) -> u64 {
+        self.facts.alignment.max(1)
+    }
+
+    /// Whether the store takes whole pages only, so that what is left of one is carried from batch to batch.
+    #[must_use]
+    pub fn is_aligned(&self) -> bool {
+        self.facts.alignment > 0
+    }
+
+    /// The most bytes of a shard's end: what is left of a page, and the index.
     #[must_use]
     pub fn footer_bytes(&self) -> u64 {
-        // A batch that begins in mid-row ends one row more; the last row of a bounded array may be short.
-        let short = u64::from(self.grid.epochs().is_some());
-        let rows = u64::from(self.batch_epochs) / self.grid.epochs_per_row + 1 + short;
-        rows.saturating_mul(self.grid.shards_per_row).saturating_mul(16 * self.grid.chunks_per_shard + 4)
+        (self.page() - 1 + 16 * self.grid.chunks_per_shard + 4).next_multiple_of(self.page())
+    }
+
+    /// The most regions of a batch.
+    #[must_use]
+    pub fn batch_regions(&self) -> u64 {
+        self.grid.most_regions(u64::from(self.batch_epochs))
+    }
+
+    /// Bytes of the ends of all shards that one batch, or the close, can finish.
+    fn footers_bytes(&self) -> u64 {
+        let rows = self.grid.most_rows(u64::from(self.batch_epochs));
+        rows.saturating_mul(self.grid.shards_per_row).saturating_mul(self.footer_bytes())
+    }
+
+    /// Bytes of a packed batch: worst-case chunks, and for each region the tail before and the gap behind it.
+    fn packed_bytes(&self) -> Result<u64, Refusal> {
+        let chunks = product([self.batch_chunks(), self.stored_chunk_bytes], "a batch (its bytes)", SMALLER)?;
+        Ok(chunks.saturating_add(self.batch_regions().saturating_mul(2 * (self.page() - 1))))
     }
 
     pub(crate) fn derive_budget(&self) -> Result<Budget, Refusal> {
         let (slots, chunks) = (u64::from(self.slots), self.batch_chunks());
         let on_device = self.facts.memory == Memory::Device;
         let bytes = |per: u64| product([chunks, per], "a batch (its bytes)", SMALLER);
-        let index = bytes(8)? + 8;
-        let packed = bytes(self.stored_chunk_bytes)?;
+        let regions = self.batch_regions();
+        let index = bytes(8)? + 8 * regions.max(1);
+        let tables = bytes(4)? + REGION_BYTES * regions;
+        let packed = self.packed_bytes()?;
         let mut holders = Vec::new();
         let mut hold = |name, copies, bytes| holders.push(Holder { name, copies, bytes });
         hold("process", 1, self.facts.process);
@@ -207,15 +244,22 @@ impl Plan {
         if !self.codec.is_none() {
             hold("codec scratch", 1, bytes(self.codec.worst_case(self.chunk_bytes) + 8)?);
         }
-        hold("lookup tables", slots + 1, bytes(4)?);
+        hold("lookup tables", slots + 1, tables);
         hold("packed", slots, packed);
         hold("packed index", slots, index);
         if on_device {
             hold("host payload", slots, packed);
             hold("host index", slots, index);
         }
+        if self.is_aligned() {
+            let tail = self.grid.shards_per_row * (self.page() + TAIL_LENGTH_BYTES);
+            hold("tail", 1, tail);
+            if on_device {
+                hold("host tail", 1, tail);
+            }
+        }
         hold("chunk tables", 1, self.grid.chunks_per_epoch * 16);
-        hold("shard indexes", slots, self.footer_bytes());
+        hold("shard indexes", slots, self.footers_bytes());
         // One entry of 24 bytes for each chunk of each shard that is open at a time.
         hold("open shards", self.grid.shards_per_row, self.grid.chunks_per_shard * 24);
         let budget = Budget { holders };
@@ -311,6 +355,18 @@ fn check_tuning(tuning: &Tuning) -> Result<(), Refusal> {
         return fault("staging bytes", tuning.staging_bytes, "is out of range: give 1 to 1 TiB");
     }
     Ok(())
+}
+
+/// The mode that was asked for, if the facts allow it, or the one that they select.
+fn check_mode(asked: Option<Mode>, facts: &Facts) -> Result<Mode, Refusal> {
+    let aligned = facts.alignment > 0;
+    if aligned && !(facts.alignment.is_power_of_two() && facts.alignment <= MOST_ALIGNMENT) {
+        return Err(Refusal::Alignment(facts.alignment));
+    }
+    match asked {
+        Some(Mode::Pipelined) if aligned && !facts.gate => Err(Refusal::Gate),
+        asked => Ok(asked.unwrap_or(Mode::select(facts))),
+    }
 }
 
 fn check_fill(config: &Config) -> Result<Fill, Refusal> {
@@ -516,10 +572,11 @@ mod tests {
             };
             for first in 0..epochs {
                 let last = (first + u64::from(plan.batch_epochs)).min(epochs);
-                let rows = (first..last).filter(|&e| ends(e)).count() as u64;
+                // Besides those that end, a close in mid-row ends the last one.
+                let rows = (first..last).filter(|&e| ends(e) || e + 1 == last).count() as u64;
                 let index = 16 * grid.chunks_per_shard + 4;
                 assert!(
-                    rows * grid.shards_per_row * index <= plan.footer_bytes(),
+                    rows * grid.shards_per_row * index <= plan.budget.bytes_of("shard indexes"),
                     "{size} {chunk} {shard} {first}"
                 );
             }

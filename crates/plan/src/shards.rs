@@ -154,6 +154,26 @@ impl ShardGrid {
         (at[0] / self.per_shard[0], group * self.shards_per_epoch)
     }
 
+    /// Whether the shards that an epoch belongs to begin with it.
+    #[must_use]
+    pub fn begins_shards(&self, epoch: u64) -> bool {
+        self.append_coordinates(epoch).iter().zip(&self.per_shard).all(|(i, n)| i % n == 0)
+    }
+
+    /// The most rows that `epochs` epochs in a row can touch.
+    #[must_use]
+    pub fn most_rows(&self, epochs: u64) -> u64 {
+        // One that begins with the last epoch of a row touches the most.
+        (epochs + self.epochs_per_row).saturating_sub(2) / self.epochs_per_row + 1
+    }
+
+    /// The most shards that `epochs` epochs in a row can touch.
+    #[must_use]
+    pub fn most_regions(&self, epochs: u64) -> u64 {
+        let groups = self.shards_per_row / self.shards_per_epoch;
+        epochs.min(self.most_rows(epochs).saturating_mul(groups)).saturating_mul(self.shards_per_epoch)
+    }
+
     /// Position, in the index of its shard, of chunk `chunk` of epoch `epoch` (row-major over the shard's chunks).
     #[must_use]
     pub fn index_position(&self, epoch: u64, chunk: u32) -> u64 {

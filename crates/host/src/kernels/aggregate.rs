@@ -1,64 +1,111 @@
-//! Aggregate: chunks to packed order, one after another, with their offsets.
+//! Aggregate: chunks to packed order, region by region, with their offsets.
 
-/// Gathers chunks `order[0], order[1], ..` of `source`, `stride` bytes apart, into `packed`; offset `i` of `index`
-/// is where packed chunk `i` begins, the last is where all end.
-///
-/// # Panics
-/// A table is shorter than `order` asks, or `packed` is too small.
-pub fn aggregate(
-    order: &[[u8; 4]],
-    source: &[u8],
-    stride: usize,
-    size_of: &(dyn Fn(usize) -> usize + Sync),
-    crc32c: bool,
-    packed: &mut [u8],
-    index: &mut [[u8; 8]],
-) {
-    let trailer = if crc32c { 4 } else { 0 };
-    let mut at = 0u64;
-    for (chunk, offset) in order.iter().zip(index.iter_mut()) {
-        *offset = at.to_le_bytes();
-        at += (size_of(u32::from_le_bytes(*chunk) as usize) + trailer) as u64;
-    }
-    index[order.len()] = at.to_le_bytes();
-    let gather = Gather { source, stride, size_of, crc32c };
-    gather.halves(order, &index[..=order.len()], &mut packed[..at as usize]);
+/// What is gathered.
+pub struct Gather<'a> {
+    /// Source chunk of each packed position.
+    pub order: &'a [[u8; 4]],
+    /// First packed position, number of chunks and tail of each region.
+    pub regions: &'a [[u8; 12]],
+    /// Bytes that regions begin on multiples of.
+    pub page: u64,
+    /// Last bytes of each shard, a page apart, and their numbers.
+    pub tails: (&'a [u8], &'a [[u8; 4]]),
+    /// The chunks.
+    pub source: &'a [u8],
+    /// Bytes from one to the next.
+    pub stride: usize,
+    /// Bytes of each.
+    pub size_of: &'a (dyn Fn(usize) -> usize + Sync),
+    /// Whether a CRC-32C is put behind each.
+    pub crc32c: bool,
 }
 
-struct Gather<'a> {
-    source: &'a [u8],
-    stride: usize,
-    size_of: &'a (dyn Fn(usize) -> usize + Sync),
-    crc32c: bool,
+/// A region of the table.
+#[derive(Clone, Copy)]
+struct Region {
+    first: usize,
+    chunks: usize,
+    tail: u32,
 }
 
 impl Gather<'_> {
-    /// Splits the work until a piece is worth one task; the packed bytes are split with it.
-    fn halves(&self, order: &[[u8; 4]], index: &[[u8; 8]], packed: &mut [u8]) {
-        const TASK: usize = 1 << 20;
-        if order.len() < 2 || packed.len() <= TASK {
-            return self.pieces(order, packed);
+    /// Gathers into `packed`; `index` gets, region by region, the offset of each chunk and the end of the last.
+    ///
+    /// # Panics
+    /// A table is shorter than it says, or `packed` is too small.
+    pub fn run(&self, packed: &mut [u8], index: &mut [[u8; 8]]) {
+        let mut at = 0;
+        for r in 0..self.regions.len() {
+            let region = self.region(r);
+            at = self.place(region, at, packed, &mut index[region.first + r..]);
         }
-        let middle = order.len() / 2;
-        let cut = u64::from_le_bytes(index[middle]) - u64::from_le_bytes(index[0]);
-        let (left, right) = packed.split_at_mut(cut as usize);
+        self.halves(0..self.order.len(), index, (0, &mut packed[..at as usize]));
+    }
+
+    fn region(&self, r: usize) -> Region {
+        let word = |i: usize| u32::from_le_bytes(self.regions[r].as_chunks::<4>().0[i]);
+        Region { first: word(0) as usize, chunks: word(1) as usize, tail: word(2) }
+    }
+
+    /// Copies the tail of a region that begins behind `at`, and notes where its chunks will be; where it ends.
+    fn place(&self, region: Region, at: u64, packed: &mut [u8], index: &mut [[u8; 8]]) -> u64 {
+        let mut at = at.next_multiple_of(self.page);
+        let tail = self.tail(region.tail);
+        packed[at as usize..][..tail.len()].copy_from_slice(tail);
+        at += tail.len() as u64;
+        let trailer = if self.crc32c { 4 } else { 0 };
+        let chunks = &self.order[region.first..][..region.chunks];
+        for (chunk, offset) in chunks.iter().zip(index.iter_mut()) {
+            *offset = at.to_le_bytes();
+            at += ((self.size_of)(u32::from_le_bytes(*chunk) as usize) + trailer) as u64;
+        }
+        index[region.chunks] = at.to_le_bytes();
+        at
+    }
+
+    fn tail(&self, shard: u32) -> &[u8] {
+        let (bytes, lengths) = self.tails;
+        let known = if shard == device::NO_TAIL { None } else { lengths.get(shard as usize) };
+        let length = known.map_or(0, |l| u32::from_le_bytes(*l) as usize);
+        &bytes[..][known.map_or(0, |_| shard as usize * self.page as usize)..][..length]
+    }
+
+    /// Region of a packed position.
+    fn region_of(&self, position: usize) -> usize {
+        let first = |r: &[u8; 12]| u32::from_le_bytes(r.as_chunks::<4>().0[0]) as usize;
+        self.regions.partition_point(|r| first(r) <= position) - 1
+    }
+
+    /// Splits the work until a piece is worth one task; the packed bytes, which begin at `base`, are split with it.
+    fn halves(&self, chunks: std::ops::Range<usize>, index: &[[u8; 8]], (base, packed): (u64, &mut [u8])) {
+        const TASK: usize = 1 << 20;
+        if chunks.len() < 2 || packed.len() <= TASK {
+            return self.pieces(chunks, index, (base, packed));
+        }
+        let middle = chunks.start + chunks.len() / 2;
+        let cut = u64::from_le_bytes(index[middle + self.region_of(middle)]);
+        let (left, right) = packed.split_at_mut((cut - base) as usize);
         rayon::join(
-            || self.halves(&order[..middle], &index[..=middle], left),
-            || self.halves(&order[middle..], &index[middle..], right),
+            || self.halves(chunks.start..middle, index, (base, left)),
+            || self.halves(middle..chunks.end, index, (cut, right)),
         );
     }
 
-    fn pieces(&self, order: &[[u8; 4]], mut packed: &mut [u8]) {
-        for chunk in order {
-            let chunk = u32::from_le_bytes(*chunk) as usize;
+    fn pieces(&self, chunks: std::ops::Range<usize>, index: &[[u8; 8]], (base, packed): (u64, &mut [u8])) {
+        if chunks.is_empty() {
+            return;
+        }
+        let mut r = self.region_of(chunks.start);
+        for position in chunks {
+            while position >= self.region(r).first + self.region(r).chunks {
+                r += 1;
+            }
+            let at = (u64::from_le_bytes(index[position + r]) - base) as usize;
+            let chunk = u32::from_le_bytes(self.order[position]) as usize;
             let bytes = &self.source[chunk * self.stride..][..(self.size_of)(chunk)];
-            let (to, rest) = packed.split_at_mut(bytes.len());
-            to.copy_from_slice(bytes);
-            packed = rest;
+            packed[at..][..bytes.len()].copy_from_slice(bytes);
             if self.crc32c {
-                let (to, rest) = packed.split_at_mut(4);
-                to.copy_from_slice(&crc32c::crc32c(bytes).to_le_bytes());
-                packed = rest;
+                packed[at + bytes.len()..][..4].copy_from_slice(&crc32c::crc32c(bytes).to_le_bytes());
             }
         }
     }

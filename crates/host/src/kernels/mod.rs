@@ -3,7 +3,7 @@
 mod aggregate;
 mod scatter;
 
-pub use aggregate::aggregate;
+pub use aggregate::Gather;
 pub use scatter::{Elements, scatter};
 
 /// Sets every element of `to` to `element`; bytes past the last whole one stay.

@@ -1,19 +1,19 @@
 //! An array that is being written.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use device::sync::{Arc, Mutex, MutexGuard};
-use device::{Busy, HostThread};
+use device::sync::{Arc, Mutex};
+use device::{Busy, HostThread, Lane};
 use plan::{Mode, Plan};
 use stage::Shards;
 use store::Store;
 
-use crate::courier::{self, OwnedParts};
+use crate::courier::{self, Handed};
 use crate::engine::Engine;
+use crate::error::Fault;
 use crate::latency::Latency;
 use crate::order::Waited;
-use crate::producer::Producer;
+use crate::producer::{Held, Producer};
 use crate::reserve::{Registered, Reserved};
 use crate::run::{Counts, Published, Rows, Run, Wake, lock};
 use crate::table::{Clock, Stage};
@@ -48,13 +48,19 @@ pub struct Progress {
     pub shards: u64,
     /// Batches kicked.
     pub batches: u64,
+    /// Bytes that the store holds now.
+    pub in_flight: u64,
     /// The most bytes that the store has held at once.
     pub peak_in_flight: u64,
     /// How long appends took.
     pub latency: Latency,
     /// How long each kernel has run.
     pub busy: Vec<Busy>,
-    /// How long the host has waited, row by row.
+    /// Time that handing batches to the store took.
+    pub delivering: Duration,
+    /// Parts that came back from the store, their bytes, and the sum of the times that they were there.
+    pub written: (u64, u64, Duration),
+    /// How long threads and lanes have waited, row by row.
     pub waited: Vec<Waited>,
 }
 
@@ -65,6 +71,8 @@ pub struct Closed {
     pub extent: u64,
     /// Bytes that the last slice was short of; they hold the fill value.
     pub missing: u64,
+    /// Live rows of the table that ordered nothing: none, once every ring has come round.
+    pub unreached: Vec<&'static str>,
     /// Totals.
     pub progress: Progress,
 }
@@ -74,10 +82,12 @@ pub struct Array {
     run: Arc<Run>,
     producer: Arc<Mutex<Producer>>,
     stop: Arc<Mutex<bool>>,
-    shards: Arc<Mutex<Option<Shards>>>,
     courier: Option<Box<dyn HostThread>>,
     keeper: Option<Box<dyn HostThread>>,
 }
+
+/// Time that threads have to end, and a store has to give back what it holds, after a failure.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Array {
     /// Starts.
@@ -89,10 +99,11 @@ impl Array {
         let device = engine.order.device().clone();
         let (rows, wake) = (Rows::new(device.mark()?), Wake::new(device.mark()?));
         let run = Arc::new(Run {
+            fault: Fault::new(engine.order.clone()),
+            ended: [device.mark()?, device.mark()?],
             engine,
             geometry: Arc::new(plan.scatter.clone()),
             plan,
-            fault: Default::default(),
             handoffs: Mutex::default(),
             rows,
             wake,
@@ -103,9 +114,9 @@ impl Array {
             published,
             interval,
         });
-        let (stop, shards) = (Arc::new(Mutex::new(false)), Arc::new(Mutex::new(None)));
+        let stop = Arc::new(Mutex::new(false));
         let producer = Arc::new(Mutex::new(Producer::new(run.clone())?));
-        let mut array = Array { run, producer, stop, shards, courier: None, keeper: None };
+        let mut array = Array { run, producer, stop, courier: None, keeper: None };
         array.start(store, path)?;
         Ok(array)
     }
@@ -119,27 +130,30 @@ impl Array {
             }
         });
         let shards = Shards::new(self.run.plan.clone(), store, path, finished);
+        let shards = Arc::new(Mutex::new(Some(shards)));
         let threads = self.run.plan.mode == Mode::Pipelined;
-        *lock(&self.shards) = Some(shards);
-        self.courier = if threads { self.start_courier() } else { None };
+        self.courier = if threads { self.start_courier(&shards) } else { None };
         if self.courier.is_none() {
-            lock(&self.producer).inline = Some(self.shards.clone());
+            lock(&self.producer).inline = Some(shards);
         }
         let (run, producer, stop) = (self.run.clone(), self.producer.clone(), self.stop.clone());
-        let body = move || keeper::run(&run, &producer, &stop);
+        let body = move || {
+            keeper::run(&run, &producer, &stop);
+            run.note_end(1);
+        };
         self.keeper = Some(self.run.device().spawn("keeper", Box::new(body))?);
         Ok(())
     }
 
     /// Starts the courier; where the system gives no thread for it, the producer does its work.
-    fn start_courier(&self) -> Option<Box<dyn HostThread>> {
-        let (run, home) = (self.run.clone(), self.shards.clone());
+    fn start_courier(&self, shards: &Arc<Mutex<Option<Shards>>>) -> Option<Box<dyn HostThread>> {
+        let (run, shards) = (self.run.clone(), shards.clone());
         let body = move || {
-            let shards = lock(&home).take();
-            if let Some(shards) = shards {
-                let shards = courier::run(&run, shards);
-                *lock(&home) = Some(shards);
+            let shards = lock(&shards).take();
+            if let Some(mut shards) = shards {
+                courier::run(&run, &mut shards);
             }
+            run.note_end(0);
         };
         self.run.device().spawn("courier", Box::new(body)).ok()
     }
@@ -193,8 +207,8 @@ impl Array {
         &self.run
     }
 
-    pub(crate) fn lock_producer(&self) -> MutexGuard<'_, Producer> {
-        lock(&self.producer)
+    pub(crate) fn lock_producer(&self) -> Held<'_> {
+        Held::wait(&self.producer)
     }
 
     /// Returns when every whole epoch appended so far is written. Appending goes on.
@@ -202,16 +216,17 @@ impl Array {
     /// # Errors
     /// The first error of the run.
     pub fn flush(&self) -> Result<(), Error> {
-        self.produce(|producer| {
+        let flush = |producer: &mut Producer| {
             self.run.fault.check()?;
-            producer.kick_whole().map_err(|e| self.run.fail(e))?;
+            producer.kick_whole()?;
             self.drained(producer.batch)
-        })
+        };
+        self.produce(flush).map_err(|e| self.run.fail(e))
     }
 
     /// Acts as the producer. A keeper that found the lock taken is rung afterwards.
     fn produce<T>(&self, act: impl FnOnce(&mut Producer) -> T) -> T {
-        let done = act(&mut lock(&self.producer));
+        let done = act(&mut self.lock_producer());
         self.ring_if_missed();
         done
     }
@@ -243,9 +258,12 @@ impl Array {
             chunks: totals.chunks,
             shards: totals.shards,
             batches: totals.batches,
+            in_flight: totals.in_flight,
             peak_in_flight: totals.peak_in_flight,
             latency: lock(&self.run.latency).clone(),
             busy: self.run.device().busy(),
+            delivering: totals.delivering,
+            written: totals.written,
             waited: self.run.engine.order.waited(),
         }
     }
@@ -263,68 +281,92 @@ impl Array {
     /// # Errors
     /// The first error of the run. What was published before stays; nothing claims to be complete.
     pub fn close(mut self) -> Result<Closed, Error> {
-        let ended = self.finish();
+        let closed = self.finish().map_err(|e| self.run.fail(e));
         self.stop();
-        let (extent, missing) = ended.map_err(|e| self.run.fail(e))?;
         // What the keeper met on its way out counts too.
-        self.run.fault.check()?;
-        keeper::publish(&self.run, extent).map_err(|e| self.run.fail(e))?;
-        Ok(Closed { extent, missing, progress: self.progress() })
-    }
-
-    /// Everything written and every shard finished: the extent, and the bytes that it was short of.
-    fn finish(&mut self) -> Result<(u64, u64), Error> {
-        let appended = {
-            let mut producer = lock(&self.producer);
+        let closed = closed.and_then(|closed| {
             self.run.fault.check()?;
-            producer.finish()?;
-            self.drained(producer.batch)?;
-            producer.appended()
-        };
-        self.end_courier();
-        let slice = self.run.plan.slice_bytes;
-        let extent = appended.div_ceil(slice);
-        let rows = extent.div_ceil(self.run.plan.shard_shape()[0]);
-        if let Some(shards) = &mut *lock(&self.shards) {
-            // A store of the user's own may panic here as well as under the courier.
-            let end = AssertUnwindSafe(|| shards.finish(rows, &mut OwnedParts(&self.run)));
-            catch_unwind(end).map_err(|_| Error::Panicked)??;
-        }
-        self.run.fault.check()?;
-        self.run.rows.settled(&self.run, rows)?;
-        self.run.fault.check()?;
-        Ok((extent, extent * slice - appended))
+            keeper::publish(&self.run, closed.extent).map_err(|e| self.run.fail(e))?;
+            Ok(Closed { progress: self.progress(), ..closed })
+        });
+        closed.map_err(|first| match self.unanswered() {
+            0 => first,
+            bytes => Error::Unanswered { first: Box::new(first), bytes },
+        })
     }
 
-    /// Hands over nothing, which ends the courier after all that was handed over before.
-    fn end_courier(&mut self) {
-        let Some(courier) = self.courier.take() else { return };
-        let handed = {
-            let producer = lock(&self.producer);
-            // Under the producer's lock, so that the keeper kicks nothing between: one empty hand-off ends the courier.
-            *lock(&self.run.waiting) = None;
-            self.run.engine.order.close(Stage::Fetch, Clock::Batch, producer.batch)
-        };
-        for ended in [handed, courier.join().map_err(Error::from)] {
-            if let Err(error) = ended {
+    /// Ends the run without a close: what was not written by now is not written. Returns how many bytes the store has
+    /// not given back, of which it reads still: their memory is kept for as long as the process lives.
+    pub fn abandon(mut self) -> u64 {
+        self.run.fault.keep(Error::Dropped);
+        self.stop();
+        self.unanswered()
+    }
+
+    /// Everything written and every shard finished.
+    fn finish(&mut self) -> Result<Closed, Error> {
+        let mut producer = self.lock_producer();
+        self.run.fault.check()?;
+        producer.finish()?;
+        self.drained(producer.batch)?;
+        let (appended, slice) = (producer.appended(), self.run.plan.slice_bytes);
+        let extent = appended.div_ceil(slice);
+        self.run.rows.settled(&self.run, extent.div_ceil(self.run.plan.shard_shape()[0]))?;
+        self.run.fault.check()?;
+        let unreached = self.run.engine.order.unused();
+        let round = producer.has_come_round();
+        debug_assert!(!round || unreached.is_empty(), "rows {unreached:?} ordered nothing in a whole round");
+        Ok(Closed { extent, missing: extent * slice - appended, unreached, progress: Progress::default() })
+    }
+
+    /// Tells the courier to stop, behind all that was handed over before.
+    fn hand_stop(&mut self) {
+        if self.courier.is_none() {
+            return;
+        }
+        let producer = self.lock_producer();
+        *lock(&self.run.waiting) = None;
+        lock(&self.run.handoffs).push_back(Handed::Stop);
+        // Under the producer's lock, so that the keeper kicks nothing between.
+        if let Err(error) = self.run.engine.order.close(Stage::Fetch, Clock::Batch, producer.batch) {
+            self.run.fail(error);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.hand_stop();
+        *lock(&self.stop) = true;
+        self.run.wake.up(&self.run);
+        let deadline = self.run.device().now() + PATIENCE;
+        for (thread, ended) in [self.courier.take(), self.keeper.take()].into_iter().zip(self.run.ended) {
+            let Some(thread) = thread else { continue };
+            // After a failure a thread that stands in a store which does not answer is left there.
+            let failed = self.run.fault.check().is_err();
+            let ends = || self.run.device().wait_until(Lane::Producer, ended, 0, deadline);
+            if failed && !ends().unwrap_or(true) {
+                continue;
+            }
+            if let Err(error) = thread.join() {
                 self.run.fail(error);
             }
         }
     }
 
-    fn stop(&mut self) {
-        self.end_courier();
-        *lock(&self.stop) = true;
-        self.run.wake.up(&self.run);
-        if let Some(Err(error)) = self.keeper.take().map(HostThread::join) {
-            self.run.fail(error);
-        }
+    /// Bytes that the store does not give back in time, after a failure.
+    fn unanswered(&self) -> u64 {
+        let run = &*self.run;
+        let held = || run.counts.get().in_flight;
+        run.wake.until(run, run.device().now() + PATIENCE, || held() == 0);
+        held()
     }
 }
 
 impl Drop for Array {
     /// Stops the threads. What was not closed stays visibly short.
     fn drop(&mut self) {
-        self.stop();
+        if self.keeper.is_some() {
+            self.run.fault.keep(Error::Dropped);
+            self.stop();
+        }
     }
 }

@@ -2,18 +2,26 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use device::sync::Arc;
-use device::{CopyJob, Read};
-use plan::BatchLayout;
+use device::{CopyJob, Lane, Read};
+use plan::{BatchLayout, Plan};
 use stage::{Parts, Shards};
 use store::Part;
 
 use crate::Error;
 use crate::lease::{Draining, Filling, Lease, Ready};
-use crate::order::Entered;
+use crate::order::{Entered, on};
 use crate::run::{Run, lock};
 use crate::table::{Clock, Stage};
+
+/// What the courier is handed.
+pub(crate) enum Handed {
+    Batch(Handoff),
+    /// Nothing more comes, and nobody closes the array.
+    Stop,
+}
 
 /// A kicked batch, by value.
 pub(crate) struct Handoff {
@@ -22,6 +30,8 @@ pub(crate) struct Handoff {
     /// Offsets, where the host can read them.
     pub(crate) index: Lease<Ready>,
     pub(crate) payload: Payload,
+    /// No more batches come: so many rows of shards end with this one.
+    pub(crate) last: Option<u64>,
 }
 
 /// Where the packed bytes of a batch are.
@@ -32,29 +42,40 @@ pub(crate) enum Payload {
     OnDevice(Lease<Ready>),
 }
 
-/// Delivers every batch that is handed over, until the hand-off is empty. Returns the shards, for their end.
-pub(crate) fn run(run: &Arc<Run>, mut shards: Shards) -> Shards {
+/// Delivers every batch that is handed over, up to the last.
+pub(crate) fn run(run: &Arc<Run>, shards: &mut Shards) {
+    let _lane = on(Lane::Courier);
     for generation in 0.. {
+        // A kick may fail after its batch was put here and before it was recorded: a stop that stands behind such a
+        // batch is seen without waiting for a hand-off that will never come.
+        let stops = matches!(lock(&run.handoffs).front(), Some(Handed::Stop));
+        if stops {
+            break;
+        }
         if let Err(error) = run.engine.order.handed(Stage::Size, generation) {
             run.fail(error);
         }
-        let handoff = lock(&run.handoffs).pop_front();
-        let Some(handoff) = handoff else { break };
-        settle(run, &mut shards, handoff);
+        let Some(Handed::Batch(handoff)) = lock(&run.handoffs).pop_front() else { break };
+        let last = handoff.last.is_some();
+        settle(run, shards, handoff);
+        if last {
+            break;
+        }
     }
-    shards
 }
 
 /// Delivers every batch that was kicked: the courier's work on the producer's thread.
 pub(crate) fn drain(run: &Arc<Run>, shards: &mut Shards) {
+    let _lane = on(Lane::Courier);
     loop {
-        let handoff = lock(&run.handoffs).pop_front();
-        let Some(handoff) = handoff else { break };
+        let handed = lock(&run.handoffs).pop_front();
+        let Some(Handed::Batch(handoff)) = handed else { break };
         settle(run, shards, handoff);
     }
 }
 
-/// Delivers one batch and gives everything back, whatever happens.
+/// Delivers one batch and gives everything back, whatever happens. The one way out of a drain: what the next batch waits
+/// for, the gate among it, is published here and nowhere else, once for each batch.
 fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
     let generation = handoff.generation;
     // The store's answer, whatever happens here: the slot is owed back exactly once.
@@ -72,9 +93,10 @@ fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
 
 fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owed>) -> Result<(), Error> {
     let (order, generation) = (&run.engine.order, handoff.generation);
+    let layout = &*handoff.layout;
     let size = order.begin_handed(Stage::Size, generation)?;
     let index = handoff.index.drain(&size);
-    let bytes = 8 * (handoff.layout.order.len() + 1);
+    let bytes = 8 * (layout.order.len() + layout.regions.len());
     let offsets = index.read(&size, 0..bytes);
     let offsets = offsets.bytes()?.as_chunks::<8>().0;
     let total = offsets.last().map_or(0, |o| u64::from_le_bytes(*o)) as usize;
@@ -83,21 +105,51 @@ fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owe
         Payload::OnDevice(payload) => bring_down(run, generation, payload, total)?,
     };
     size.end()?;
+    let start = run.device().now();
     let entered = order.begin(Stage::Deliver, generation)?;
-    let payload = payload.drain(&entered);
-    let footers = run.engine.buffers.footers.fill(&entered)?;
-    let mut parts = BatchParts { entered: &entered, payload, footers, at: 0, owed };
-    let handed = shards.deliver(&handoff.layout, offsets, &mut parts);
-    let BatchParts { payload, footers, .. } = parts;
-    owed.hold([payload, footers.seal().drain(&entered)]);
-    handed?;
+    let mut parts = BatchParts::new(run, &entered, payload.drain(&entered), owed)?;
+    let handed = shards.deliver(layout, offsets, &mut parts);
+    let ended = handed.and_then(|()| match handoff.last {
+        Some(rows) => shards.finish(rows, &mut parts),
+        None => Ok(()),
+    });
+    let tail = parts.give_back();
+    ended?;
     entered.end()?;
+    upload_tails(run, generation, layout, tail)?;
     index.retire();
     run.counts.add(|t| {
         t.stored += total as u64;
-        t.chunks += handoff.layout.order.len() as u64;
+        t.chunks += layout.order.len() as u64;
+        t.delivering += run.device().now().saturating_sub(start);
     });
-    Ok(())
+    // Whatever comes before the publication has come; it is recorded by `settle`.
+    order.begin(Stage::Publish, generation).map(drop)
+}
+
+/// Sends up what is left of pages, where the device has memory of its own.
+fn upload_tails(
+    run: &Run,
+    generation: u64,
+    layout: &BatchLayout,
+    tail: Option<Lease<Filling>>,
+) -> Result<(), Error> {
+    let Some(tail) = tail else { return Ok(()) };
+    let buffers = &run.engine.buffers;
+    let (Some(pool), true) = (&buffers.tail, buffers.host_tail.is_some()) else {
+        // The next batch reads what was written where it stands.
+        tail.seal().give_up();
+        return Ok(());
+    };
+    let entered = run.engine.order.begin(Stage::TailUpload, generation)?;
+    let tail = tail.seal().drain(&entered);
+    let mut up = pool.fill(&entered)?;
+    let (from, room) = (tail.read(&entered, 0..tail.len()), 0..up.len());
+    let to = up.write(&entered, room);
+    stage::upload_tails((run.device(), run.lane(Stage::TailUpload)), (&run.plan, layout), &from, to)?;
+    tail.retire();
+    up.seal().give_up();
+    entered.end()
 }
 
 /// Copies exactly the packed bytes down.
@@ -145,10 +197,53 @@ impl Drop for Owed {
 /// Parts of one batch.
 struct BatchParts<'a> {
     entered: &'a Entered,
+    plan: &'a Plan,
     payload: Lease<Draining>,
     footers: Lease<Filling>,
+    /// Bytes of the footers that are used.
     at: usize,
+    tail: Option<Lease<Filling>>,
     owed: &'a Arc<Owed>,
+}
+
+impl<'a> BatchParts<'a> {
+    fn new(
+        run: &'a Run,
+        entered: &'a Entered,
+        payload: Lease<Draining>,
+        owed: &'a Arc<Owed>,
+    ) -> Result<BatchParts<'a>, Error> {
+        let buffers = &run.engine.buffers;
+        let kept = buffers.host_tail.as_ref().or(buffers.tail.as_ref());
+        let tail = kept.map(|t| t.fill(entered)).transpose()?;
+        let footers = buffers.footers.fill(entered)?;
+        Ok(BatchParts { entered, plan: &run.plan, payload, footers, at: 0, tail, owed })
+    }
+
+    /// The store holds what it was given; the tail goes on.
+    fn give_back(self) -> Option<Lease<Filling>> {
+        self.owed.hold([self.payload, self.footers.seal().drain(self.entered)]);
+        self.tail
+    }
+
+    /// Buffers that the host reads and writes are allocated in its memory; a device that breaks this has broken its
+    /// contract, and the run fails.
+    fn expect<T>(&self, ended: Result<T, device::Error>) -> Option<T> {
+        ended.map_err(|error| self.owed.run.fail(error)).ok()
+    }
+
+    fn try_footer(&mut self, shard: u64, index: &[u8]) -> Result<Range<usize>, device::Error> {
+        let kept = self.tail.as_ref().map(|t| t.written(self.entered, 0..t.len()));
+        let tail = kept.as_ref().map_or(Ok(&[][..]), |t| stage::tail_of(self.plan, t, shard))?;
+        let used = tail.len() + index.len();
+        let range = self.at..self.at + used.next_multiple_of(self.plan.page() as usize);
+        let mut room = self.footers.write(self.entered, range.clone());
+        let (begin, rest) = room.bytes()?.split_at_mut(tail.len());
+        begin.copy_from_slice(tail);
+        rest[..index.len()].copy_from_slice(index);
+        rest[index.len()..].fill(0);
+        Ok(range)
+    }
 }
 
 impl Parts for BatchParts<'_> {
@@ -156,15 +251,19 @@ impl Parts for BatchParts<'_> {
         SlotPart::lend(self.payload.lend(self.entered, range.start as usize..range.end as usize), self.owed)
     }
 
-    fn footer(&mut self, bytes: &[u8]) -> Part {
-        let range = self.at..self.at + bytes.len();
-        self.at = range.end;
-        let mut room = self.footers.write(self.entered, range.clone());
-        match room.bytes() {
-            Ok(room) => room.copy_from_slice(bytes),
-            // Footers are allocated in the host's memory; a device that breaks this has broken its contract.
-            Err(error) => drop(self.owed.run.fail(error)),
-        }
+    fn keep(&mut self, shard: u64, range: Range<u64>) {
+        let Some(tail) = &mut self.tail else { return };
+        let packed = self.payload.read(self.entered, range.start as usize..range.end as usize);
+        let all = 0..tail.len();
+        let kept =
+            packed.bytes().and_then(|b| stage::keep_tail(self.plan, tail.write(self.entered, all), shard, b));
+        self.expect(kept);
+    }
+
+    fn footer(&mut self, shard: u64, index: &[u8]) -> Part {
+        let written = self.try_footer(shard, index);
+        let range = self.expect(written).unwrap_or(0..0);
+        self.at = self.at.max(range.end);
         SlotPart::lend(self.footers.lend_written(self.entered, range), self.owed)
     }
 }
@@ -173,18 +272,27 @@ impl Parts for BatchParts<'_> {
 struct SlotPart {
     view: Read<'static>,
     owed: Arc<Owed>,
+    since: Duration,
 }
 
 impl SlotPart {
     fn lend(view: Read<'static>, owed: &Arc<Owed>) -> Part {
-        owed.run.counts.add(|t| t.lend(view.len()));
-        Box::new(SlotPart { view, owed: owed.clone() })
+        let run = &owed.run;
+        run.engine.order.note(Stage::SinkWrite, owed.generation);
+        run.counts.add(|t| t.lend(view.len()));
+        Box::new(SlotPart { view, owed: owed.clone(), since: run.device().now() })
     }
 }
 
 impl Drop for SlotPart {
     fn drop(&mut self) {
-        self.owed.run.counts.add(|t| t.take_back(self.view.len()));
+        let run = &self.owed.run;
+        let took = run.device().now().saturating_sub(self.since);
+        let idle = run.counts.add(|t| t.take_back(self.view.len(), took));
+        // Whoever stops after a failure waits for this.
+        if idle && run.fault.check().is_err() {
+            run.wake.up(run);
+        }
     }
 }
 
@@ -197,36 +305,6 @@ impl store::Payload for SlotPart {
     fn returned(self: Box<Self>, result: Result<(), store::Error>) {
         if let Err(error) = result {
             self.owed.run.fail(error);
-        }
-    }
-}
-
-/// Parts that own their bytes: the indexes that a close writes.
-pub(crate) struct OwnedParts<'a>(pub(crate) &'a Arc<Run>);
-
-impl Parts for OwnedParts<'_> {
-    fn payload(&mut self, _range: Range<u64>) -> Part {
-        unreachable!("a close cuts no chunk: every batch was delivered before it")
-    }
-
-    fn footer(&mut self, bytes: &[u8]) -> Part {
-        Box::new(OwnedPart { bytes: bytes.to_vec(), run: self.0.clone() })
-    }
-}
-
-struct OwnedPart {
-    bytes: Vec<u8>,
-    run: Arc<Run>,
-}
-
-impl store::Payload for OwnedPart {
-    fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    fn returned(self: Box<Self>, result: Result<(), store::Error>) {
-        if let Err(error) = result {
-            self.run.fail(error);
         }
     }
 }

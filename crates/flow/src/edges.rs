@@ -19,6 +19,9 @@ order of a queue or of calls.
 Batches are drained by the courier, beside the producer (*pipelined*), or by the producer itself: one batch behind
 (*drain before kick*), or at once with one slot (*drain after kick*). The latter two have the same rows.
 
+The rows `tail_*` are live where the store takes whole pages only (direct writes): what is left of a page goes into the
+next batch. A *gate* is a wait of a device lane for what the host will do later.
+
 ";
 
 const CASES: [(&str, Case); 8] = [
@@ -33,7 +36,7 @@ const CASES: [(&str, Case); 8] = [
 ];
 
 const fn case(mode: Mode, memory: Memory, compressed: bool) -> Case {
-    Case { mode, slots: 2, memory, compressed }
+    Case { mode, slots: 2, memory, compressed, aligned: true }
 }
 
 /// The text of `docs/edges.md`.
@@ -61,6 +64,7 @@ fn kept(row: Row, case: Case) -> &'static str {
         Mechanism::HandOff => "hand-off",
         Mechanism::HostWait => "host wait",
         Mechanism::Event => "event",
+        Mechanism::Gate => "gate",
     }
 }
 
@@ -88,7 +92,7 @@ fn table(text: &mut String, name: &str, case: Case) {
     for (_, row) in rows(case) {
         let bold = if row.mechanism(case).costs() { "**" } else { "" };
         let depth = match row.kind {
-            Kind::Ready => "0".to_owned(),
+            Kind::Ready | Kind::Carry => row.depth(case).to_string(),
             Kind::Reuse if row.guards.copies(case) == row.guards.copies(Case { slots: 3, ..case }) => {
                 row.depth(case).to_string()
             }
@@ -105,7 +109,7 @@ fn table(text: &mut String, name: &str, case: Case) {
 }
 
 /// Names of the reference's edges (its public description) for ours.
-const REFERENCE: [(&str, &[&str]); 10] = [
+const REFERENCE: [(&str, &[&str]); 11] = [
     ("STAGING_SCATTER_DONE", &["scattered"]),
     ("STAGING_H2D_DONE", &["uploaded"]),
     ("STAGING_FREE", &["staging_free"]),
@@ -113,6 +117,7 @@ const REFERENCE: [(&str, &[&str]); 10] = [
     ("AGG_DONE", &["packed"]),
     ("POOL_CONSUMED", &["pool_free"]),
     ("SLOT_DRAINED, D2H_DONE", &["payload_down", "delivered"]),
+    ("TAIL_PUBLISHED", &["tail_published", "tail_uploaded"]),
     ("CHUNK_INDEX_READY", &["index_down"]),
     ("DRAIN_BEFORE_REKICK, DELIVER_OLDEST_FIRST", &["handed", "delivered"]),
     ("(outside its table: the sink's completion, lookup tables)", &["sunk", "tables_ready", "tables_free"]),

@@ -22,6 +22,8 @@ pub(crate) struct Buffers {
     pub(crate) host_index: Option<Pool>,
     pub(crate) host_payload: Option<Pool>,
     pub(crate) footers: Pool,
+    pub(crate) tail: Option<Pool>,
+    pub(crate) host_tail: Option<Pool>,
 }
 
 /// A device, the order of its work, and its buffers.
@@ -54,6 +56,8 @@ impl Engine {
             host_index: when(own, Buffer::HostIndex)?,
             host_payload: when(own, Buffer::HostPayload)?,
             footers: pool(Buffer::Footers)?,
+            tail: when(plan.is_aligned(), Buffer::Tail)?,
+            host_tail: when(own && plan.is_aligned(), Buffer::HostTail)?,
         };
         let encoder = match compressed {
             true => Some(device.prepare(&plan.codec, plan.chunk_bytes as usize, plan.dtype.size())?),

@@ -1,6 +1,8 @@
 //! Errors of a run. The first is kept, and every later call returns it.
 
-use device::sync::{Arc, Mutex};
+use device::sync::{Arc, Mutex, MutexGuard};
+
+use crate::order::Order;
 
 /// Why a run failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -46,6 +48,23 @@ pub enum Error {
         /// Bytes that there are.
         held: u64,
     },
+    /// The run had failed before; the first error says why.
+    #[error("the run was stopped by an earlier error")]
+    Stopped,
+    /// The writer went away without a close.
+    #[error("the writer was dropped without a close; what was not written by then is lost")]
+    Dropped,
+    /// After a failure the store has not given back what it holds.
+    #[error(
+        "{first}; the store still holds {bytes} bytes that it was given and has not answered for: their memory is not \
+         freed"
+    )]
+    Unanswered {
+        /// The failure.
+        first: Box<Error>,
+        /// Bytes that the store holds.
+        bytes: u64,
+    },
     /// Memory that another run registered.
     #[error("the memory was registered with another writer; register it with this one")]
     Foreign,
@@ -72,19 +91,31 @@ impl Error {
 }
 
 /// The first error of a run.
-#[derive(Default)]
-pub(crate) struct Fault(Mutex<Option<Error>>);
+pub(crate) struct Fault {
+    first: Mutex<Option<Error>>,
+    order: Arc<Order>,
+}
 
 impl Fault {
-    /// Keeps `error` if it is the first; returns the first.
+    pub(crate) fn new(order: Arc<Order>) -> Fault {
+        Fault { first: Mutex::new(None), order }
+    }
+
+    /// Keeps `error` if it is the first; returns the first. Waits that may never end, end.
     pub(crate) fn keep(&self, error: Error) -> Error {
-        let mut first = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut first = self.lock();
+        if first.is_none() {
+            self.order.raise();
+        }
         first.get_or_insert(error).clone()
     }
 
     /// The first error, if there is one.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let first = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        first.clone().map_or(Ok(()), Err)
+        self.lock().clone().map_or(Ok(()), Err)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Error>> {
+        self.first.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use device::sync::{Arc, Mutex};
 
 use crate::Error;
-use crate::producer::Producer;
+use crate::producer::{Held, Producer};
 use crate::run::{Run, lock};
 
 /// Least time between two publications: metadata is small, but each one is made durable.
@@ -78,7 +78,7 @@ fn kick(run: &Run, producer: &Mutex<Producer>) -> Duration {
     }
     // Said before the lock is tried, so that whoever holds it sees it after letting go.
     *lock(&run.missed) = true;
-    let Ok(mut producer) = producer.try_lock() else { return Duration::MAX };
+    let Some(mut producer) = Held::try_now(producer) else { return Duration::MAX };
     *lock(&run.missed) = false;
     if run.fault.check().is_err() {
         return Duration::MAX;

@@ -3,9 +3,10 @@
 use device::CopyJob;
 use device::sync::Arc;
 use plan::BatchLayout;
+use stage::Sources;
 
 use crate::Error;
-use crate::courier::{Handoff, Payload};
+use crate::courier::{Handed, Handoff, Payload};
 use crate::lease::{Draining, Filling, Lease, Ready};
 use crate::order::Entered;
 use crate::producer::Producer;
@@ -45,8 +46,8 @@ struct Packed {
 
 impl Producer {
     /// Queues everything that a batch needs, up to its hand-off. Returns the pool slot, which the batch reads until
-    /// `pool_free` is recorded.
-    pub(crate) fn kick(&mut self) -> Result<Lease<Draining>, Error> {
+    /// `pool_free` is recorded. `last`: no more batches come, and so many rows of shards end with this one.
+    pub(crate) fn kick(&mut self, last: Option<u64>) -> Result<Lease<Draining>, Error> {
         let run = self.run.clone();
         let (order, generation) = (&run.engine.order, self.batch);
         order.close(Stage::Scatter, Clock::Batch, generation)?;
@@ -57,9 +58,10 @@ impl Producer {
         let tables = self.upload_tables(&kick, &layout)?;
         let (pool, packed) = self.pack(&layout, tables)?;
         kick.end()?;
-        let (fetch, handoff) = self.fetch(layout, packed)?;
+        let (fetch, index, payload) = self.fetch(&layout, packed)?;
         run.counts.add(|t| t.batches += 1);
-        lock(&run.handoffs).push_back(handoff);
+        let handoff = Handoff { generation, layout, index, payload, last };
+        lock(&run.handoffs).push_back(Handed::Batch(handoff));
         // Recorded only now: the courier takes what it is handed.
         fetch.end()?;
         self.first_epoch += u64::from(self.epochs);
@@ -69,7 +71,7 @@ impl Producer {
     }
 
     fn upload_tables(&self, kick: &Entered, layout: &BatchLayout) -> Result<Lease<Ready>, Error> {
-        let (engine, bytes) = (&self.run.engine, 4 * layout.order.len());
+        let (engine, bytes) = (&self.run.engine, stage::table_bytes(layout));
         let mut host = engine.buffers.host_tables.fill(kick)?;
         stage::write_tables(layout, host.write(kick, 0..bytes))?;
         let entered = engine.order.begin(Stage::TablesUp, self.batch)?;
@@ -111,15 +113,21 @@ impl Producer {
             Chunks::Read(pool) => pool,
             Chunks::Unread(pool) => pool.drain(&entered),
         };
-        let source = scratch.as_ref().unwrap_or(&pool);
+        let tail = engine.buffers.tail.as_ref().map(|t| t.carried(&entered)).transpose()?;
+        let chunks = scratch.as_ref().unwrap_or(&pool);
         let (mut payload, mut index) =
             (engine.buffers.packed.fill(&entered)?, engine.buffers.packed_index.fill(&entered)?);
-        let (order, source) =
-            (tables.read(&entered, 0..tables.len()), source.read(&entered, 0..source.len()));
+        let from = Sources {
+            tables: tables.read(&entered, 0..tables.len()),
+            chunks: chunks.read(&entered, 0..chunks.len()),
+            tails: tail.as_ref().map(|t| t.read(&entered, 0..t.len())),
+        };
         let (room, places) = (0..payload.len(), 0..index.len());
         let (to, at) = (payload.write(&entered, room), index.write(&entered, places));
-        stage::aggregate((run.device(), run.lane(Stage::Aggregate)), plan, chunks, &order, &source, to, at)?;
+        stage::aggregate((run.device(), run.lane(Stage::Aggregate)), (plan, layout), &from, to, at)?;
+        drop(from);
         tables.retire();
+        tail.into_iter().for_each(Lease::retire);
         if let Some(scratch) = scratch {
             scratch.retire();
         }
@@ -133,9 +141,13 @@ impl Producer {
     }
 
     /// Queues the copies down, where the device has memory of its own.
-    fn fetch(&self, layout: Arc<BatchLayout>, packed: Packed) -> Result<(Entered, Handoff), Error> {
-        let run = &self.run;
-        let (engine, generation, chunks) = (&run.engine, self.batch, layout.order.len());
+    fn fetch(
+        &mut self,
+        layout: &BatchLayout,
+        packed: Packed,
+    ) -> Result<(Entered, Lease<Ready>, Payload), Error> {
+        let run = self.run.clone();
+        let (engine, generation) = (&run.engine, self.batch);
         let fetch = engine.order.begin(Stage::Fetch, generation)?;
         let Packed { payload, index } = packed;
         let index = match &engine.buffers.host_index {
@@ -143,7 +155,7 @@ impl Producer {
                 let entered = engine.order.begin(Stage::Index, generation)?;
                 let index = index.drain(&entered);
                 let mut down = buffer.fill(&entered)?;
-                let bytes = 8 * (chunks + 1);
+                let bytes = 8 * (layout.order.len() + layout.regions.len());
                 let job =
                     CopyJob { from: index.read(&entered, 0..bytes), to: down.write(&entered, 0..bytes) };
                 run.device().copy(run.lane(Stage::Index), job)?;
@@ -158,7 +170,7 @@ impl Producer {
                 let entered = engine.order.begin(Stage::Raw, generation)?;
                 let payload = payload.drain(&entered);
                 let mut down = buffer.fill(&entered)?;
-                let bytes = chunks * run.plan.stored_chunk_bytes as usize;
+                let bytes = stage::packed_bytes(&run.plan, layout, &mut self.tails) as usize;
                 let from = payload.read(&entered, 0..bytes);
                 let job = CopyJob { from, to: down.write(&entered, 0..bytes) };
                 run.device().copy(run.lane(Stage::Raw), job)?;
@@ -169,7 +181,7 @@ impl Producer {
             Some(_) => Payload::OnDevice(payload),
             None => Payload::Down(payload),
         };
-        Ok((fetch, Handoff { generation, layout, index, payload }))
+        Ok((fetch, index, payload))
     }
 
     /// Takes the next pool slot; a begun epoch (number `epoch` of the old slot) moves over.

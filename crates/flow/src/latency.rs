@@ -12,12 +12,13 @@ const BUCKETS: usize = 48 * PER_DOUBLING;
 pub struct Latency {
     buckets: Box<[u64; BUCKETS]>,
     count: u64,
+    total: Duration,
     max: Duration,
 }
 
 impl Default for Latency {
     fn default() -> Latency {
-        Latency { buckets: Box::new([0; BUCKETS]), count: 0, max: Duration::ZERO }
+        Latency { buckets: Box::new([0; BUCKETS]), count: 0, total: Duration::ZERO, max: Duration::ZERO }
     }
 }
 
@@ -40,6 +41,7 @@ impl Latency {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.buckets[bucket(nanos)] += 1;
         self.count += 1;
+        self.total += time;
         self.max = self.max.max(time);
     }
 
@@ -47,6 +49,12 @@ impl Latency {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Sum over all calls.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.total
     }
 
     /// Longest call.

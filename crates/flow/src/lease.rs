@@ -50,6 +50,7 @@ impl Pool {
             | Buffer::HostIndex
             | Buffer::HostPayload
             | Buffer::Footers
+            | Buffer::HostTail
             | Buffer::Handoff => Home::Host,
             _ => Home::Device,
         };
@@ -72,6 +73,11 @@ impl Pool {
 }
 
 impl Pool {
+    /// What the generation before left, to be read: the row that carries it over is kept by the stage.
+    pub(crate) fn carried(&self, entered: &Entered) -> Result<Lease<Draining>, Error> {
+        Ok(self.fill(entered)?.seal().drain(entered))
+    }
+
     /// A slot that the caller filled in memory of its own: it takes the place of this generation's.
     pub(crate) fn adopt(&self, entered: &Entered, region: &Region) -> Lease<Ready> {
         let (buffer, lost) = (self.buffer, Some(self.lost.clone()));
@@ -126,6 +132,11 @@ impl Lease<Filling> {
 }
 
 impl Lease<Ready> {
+    /// The contents stay where they are for the next generation, which reads them by a lease of its own.
+    pub(crate) fn give_up(mut self) {
+        self.lost = None;
+    }
+
     pub(crate) fn drain(self, entered: &Entered) -> Lease<Draining> {
         self.check(entered, entered.reads(self.buffer));
         self.turn()
@@ -184,6 +195,8 @@ impl Buffer {
             Buffer::HostPayload => "host payload",
             Buffer::Footers => "shard indexes",
             Buffer::Handoff => "handoff",
+            Buffer::Tail => "tail",
+            Buffer::HostTail => "host tail",
         }
     }
 }

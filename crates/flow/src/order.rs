@@ -4,9 +4,13 @@
 //! view of a buffer is had through an [`Entered`] stage only (see `lease`), so no stage touches a buffer before
 //! its waits are queued, and none touches a buffer that the table does not give it.
 
-use device::sync::{Arc, Mutex};
-use device::{Device, Mark};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use device::sync::{Arc, Mutex};
+use device::{Device, Lane, Mark};
 
 use crate::Error;
 use crate::table::{Buffer, Case, Clock, Mechanism, ROWS, Row, Stage, rows};
@@ -14,11 +18,15 @@ use crate::table::{Buffer, Case, Clock, Mechanism, ROWS, Row, Stage, rows};
 /// Copies of a mark: no wait reaches further back than the deepest ring.
 const RING: usize = 8;
 
-/// How long the host has waited for a row.
+/// How long somebody has waited for a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waited {
     /// The row.
     pub row: &'static str,
+    /// What was lacking: see [`Row::reason`].
+    pub reason: &'static str,
+    /// Whether a thread of the host waited, or a lane of the device.
+    pub on_host: bool,
     /// Waits.
     pub count: u64,
     /// Time blocked.
@@ -30,20 +38,74 @@ pub(crate) struct Order {
     device: Arc<dyn Device>,
     case: Case,
     marks: [[Mark; RING]; ROWS],
-    waited: Mutex<[Waited; ROWS]>,
+    /// Reached when the run has failed: nobody who could wait for ever waits any longer.
+    fault: Mark,
+    waited: Mutex<[(u64, Duration); ROWS]>,
+    /// Rows that have ordered something, a bit each.
+    used: AtomicU32,
+}
+
+thread_local! {
+    /// How often this thread has taken the part of the producer and of the courier.
+    static PARTS: Cell<[u32; 2]> = const { Cell::new([0; 2]) };
+}
+
+/// Whoever holds this is the producer, or the courier, on this thread.
+pub(crate) struct OnLane(usize, PhantomData<*const ()>);
+
+/// Takes the part of a host lane.
+pub(crate) fn on(lane: Lane) -> OnLane {
+    let part = usize::from(lane == Lane::Courier);
+    PARTS.with(|p| {
+        let mut parts = p.get();
+        parts[part] += 1;
+        p.set(parts);
+    });
+    OnLane(part, PhantomData)
+}
+
+impl Drop for OnLane {
+    fn drop(&mut self) {
+        PARTS.with(|p| {
+            let mut parts = p.get();
+            parts[self.0] -= 1;
+            p.set(parts);
+        });
+    }
+}
+
+fn is_on(lane: Lane) -> bool {
+    match lane {
+        Lane::Producer => PARTS.with(|p| p.get()[0] > 0),
+        Lane::Courier => PARTS.with(|p| p.get()[1] > 0),
+        // The store calls back on any thread.
+        _ => true,
+    }
 }
 
 impl Order {
     pub(crate) fn new(device: Arc<dyn Device>, case: Case) -> Result<Order, Error> {
         let mut marks = [[Mark(0); RING]; ROWS];
         for (i, row) in rows(case) {
-            if row.mechanism(case).costs() {
-                for mark in &mut marks[i] {
-                    *mark = device.mark()?;
+            match row.mechanism(case) {
+                // A number that only grows: one is enough.
+                Mechanism::Gate => marks[i] = [device.gate()?; RING],
+                m if m.costs() => {
+                    for mark in &mut marks[i] {
+                        *mark = device.mark()?;
+                    }
                 }
+                _ => {}
             }
         }
-        Ok(Order { device, case, marks, waited: Mutex::default() })
+        let fault = device.mark()?;
+        Ok(Order { device, case, marks, fault, waited: Mutex::default(), used: AtomicU32::new(0) })
+    }
+
+    /// Ends every wait that may never end otherwise: the run has failed. To be called once.
+    pub(crate) fn raise(&self) {
+        // A device that cannot record has failed, and its waits return that.
+        let _ = self.device.record(Lane::Producer, self.fault, 0);
     }
 
     pub(crate) fn case(&self) -> Case {
@@ -63,8 +125,31 @@ impl Order {
 
     /// The same, after [`Order::handed`].
     pub(crate) fn begin_handed(self: &Arc<Self>, stage: Stage, generation: u64) -> Result<Entered, Error> {
+        self.check_lane(stage);
         self.wait_all(stage, generation, |m| m != Mechanism::HandOff)?;
+        self.note(stage, generation);
         Ok(Entered { order: self.clone(), stage, generation })
+    }
+
+    /// Notes that every row that leads to a stage has ordered something.
+    pub(crate) fn note(&self, to: Stage, generation: u64) {
+        for (i, row) in rows(self.case) {
+            if row.to == to && generation >= u64::from(row.depth(self.case)) {
+                self.used.fetch_or(1 << i, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Live rows that have ordered nothing so far.
+    pub(crate) fn unused(&self) -> Vec<&'static str> {
+        let used = self.used.load(Ordering::Relaxed);
+        rows(self.case).filter(|(i, _)| used >> i & 1 == 0).map(|(_, r)| r.name).collect()
+    }
+
+    /// The declared lane of a stage is where it is submitted from: a wait or a record elsewhere would order nothing.
+    fn check_lane(&self, stage: Stage) {
+        let submitter = stage.submitter().lane(self.case);
+        debug_assert!(stage == Stage::SinkWrite || is_on(submitter), "{stage:?} belongs on {submitter:?}");
     }
 
     /// Waits for what other host lanes hand to a stage, before it is known whether the stage will run.
@@ -77,13 +162,14 @@ impl Order {
         // What the queue orders has happened already.
         let costs = |r: &Row| r.name == name && r.mechanism(self.case).costs();
         for (i, row) in rows(self.case).filter(|(_, r)| costs(r)) {
-            self.wait_row(i, row, device::Lane::Producer, generation)?;
+            self.wait_row(i, row, Lane::Producer, generation)?;
         }
         Ok(())
     }
 
     /// Records the rows that leave a stage on a clock other than its own, after its last step there.
     pub(crate) fn close(&self, stage: Stage, clock: Clock, generation: u64) -> Result<(), Error> {
+        self.check_lane(stage);
         for (i, row) in rows(self.case) {
             if row.from == stage && row.clock == clock && row.mechanism(self.case).costs() {
                 let mark = self.marks[i][generation as usize % RING];
@@ -93,10 +179,27 @@ impl Order {
         Ok(())
     }
 
-    /// How long the host has waited, row by row.
+    /// How long somebody has waited, row by row.
     pub(crate) fn waited(&self) -> Vec<Waited> {
-        let waited = self.waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        waited.iter().filter(|w| w.count > 0).copied().collect()
+        let on_host = *self.waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let all = rows(self.case).filter(|(_, r)| r.mechanism(self.case).costs());
+        let describe = |(i, row): (usize, Row)| {
+            let host = row.to.lane(self.case).is_host();
+            let (count, time) = if host { on_host[i] } else { self.parked(i)? };
+            let reason = row.reason(self.case);
+            Some(Waited { row: row.name, reason, on_host: host, count, time })
+        };
+        all.filter_map(describe).filter(|w| w.count > 0).collect()
+    }
+
+    /// Waits of device lanes for a row; `None` where the device cannot say.
+    fn parked(&self, row: usize) -> Option<(u64, Duration)> {
+        let same = self.marks[row][0] == self.marks[row][1];
+        let marks = if same { &self.marks[row][..1] } else { &self.marks[row][..] };
+        marks.iter().try_fold((0, Duration::ZERO), |(n, t), mark| {
+            let (count, time) = self.device.parked(*mark)?;
+            Some((n + count, t + time))
+        })
     }
 
     fn wait_all(&self, to: Stage, generation: u64, which: fn(Mechanism) -> bool) -> Result<(), Error> {
@@ -112,17 +215,30 @@ impl Order {
         Ok(())
     }
 
-    fn wait_row(&self, i: usize, row: Row, lane: device::Lane, generation: u64) -> Result<(), Error> {
+    fn wait_row(&self, i: usize, row: Row, lane: Lane, generation: u64) -> Result<(), Error> {
         let mark = self.marks[i][generation as usize % RING];
-        let start = self.device.now();
-        self.device.wait(lane, mark, generation)?;
-        if lane.is_host() {
-            let mut waited = self.waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            waited[i].row = row.name;
-            waited[i].count += 1;
-            waited[i].time += self.device.now().saturating_sub(start);
+        if !lane.is_host() {
+            return Ok(self.device.wait(lane, mark, generation)?);
         }
-        Ok(())
+        let start = self.device.now();
+        // After a failure the producer takes nothing more, and a store need not answer: neither waits any longer. The
+        // courier does, for hand-offs: what was kicked is given back, slot by slot.
+        let ends = if lane == Lane::Producer || row.from == Stage::SinkWrite {
+            self.device.wait_either(lane, (mark, generation), (self.fault, 0))?
+        } else {
+            self.device.wait(lane, mark, generation)?;
+            true
+        };
+        let mut waited = self.waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        waited[i].0 += 1;
+        waited[i].1 += self.device.now().saturating_sub(start);
+        if ends { Ok(()) } else { Err(Error::Stopped) }
+    }
+
+    /// Waits on the producer for a mark of the store's: see [`Order::wait_row`].
+    pub(crate) fn wait_for_store(&self, mark: Mark, generation: u64) -> Result<(), Error> {
+        let ends = self.device.wait_either(Lane::Producer, (mark, generation), (self.fault, 0))?;
+        if ends { Ok(()) } else { Err(Error::Stopped) }
     }
 }
 

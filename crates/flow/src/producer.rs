@@ -1,10 +1,10 @@
 //! The producer: appended bytes into staging, staging into the chunk pool, full batches kicked.
 
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::time::Duration;
 
-use device::sync::{Arc, Mutex};
-use device::{CopyJob, Source};
+use device::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use device::{CopyJob, Lane, Source};
 use plan::Mode;
 use stage::Shards;
 
@@ -12,10 +12,10 @@ use crate::Error;
 use crate::courier;
 use crate::kick::Layouts;
 use crate::lease::{Filling, Lease, Ready};
-use crate::order::Entered;
+use crate::order::{Entered, OnLane, on};
 use crate::reserve::Registered;
 use crate::run::{Run, lock};
-use crate::table::Stage;
+use crate::table::{STAGING_COPIES, Stage};
 
 /// A staging slot that is being filled.
 struct Staging {
@@ -44,14 +44,55 @@ pub(crate) struct Producer {
     pub(crate) epochs: u32,
     /// Elements of the begun epoch in the pool.
     pub(crate) in_epoch: u64,
+    /// What is left of the last page of each shard of the row, where chunks keep their size.
+    pub(crate) tails: Vec<u64>,
     appended: u64,
+}
+
+/// The producer's lock, and with it the producer's lane.
+pub(crate) struct Held<'a> {
+    producer: MutexGuard<'a, Producer>,
+    _lane: OnLane,
+}
+
+impl<'a> Held<'a> {
+    pub(crate) fn wait(producer: &'a Mutex<Producer>) -> Held<'a> {
+        Held { producer: lock(producer), _lane: on(Lane::Producer) }
+    }
+
+    /// `None` while somebody else holds it.
+    pub(crate) fn try_now(producer: &'a Mutex<Producer>) -> Option<Held<'a>> {
+        let producer = match producer.try_lock() {
+            Ok(producer) => producer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(Held { producer, _lane: on(Lane::Producer) })
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Producer;
+
+    fn deref(&self) -> &Producer {
+        &self.producer
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Producer {
+        &mut self.producer
+    }
 }
 
 impl Producer {
     pub(crate) fn new(run: Arc<Run>) -> Result<Producer, Error> {
+        let _lane = on(Lane::Producer);
         let layouts = Layouts::default();
+        let tails = vec![0; run.plan.grid.shards_per_row as usize];
         let mut producer = Producer {
             run,
+            tails,
             layouts,
             inline: None,
             staging: None,
@@ -71,6 +112,11 @@ impl Producer {
     /// Bytes that were appended.
     pub(crate) fn appended(&self) -> u64 {
         self.appended
+    }
+
+    /// Whether every ring has come round.
+    pub(crate) fn has_come_round(&self) -> bool {
+        self.dispatch > u64::from(STAGING_COPIES) && self.batch > u64::from(self.run.plan.slots)
     }
 
     /// Takes bytes, all of them or, past the end of a bounded array, none.
@@ -305,13 +351,23 @@ impl Producer {
         if self.run.plan.mode == Mode::DrainBeforeKick {
             self.drain()?;
         }
-        let old = self.kick()?;
+        let old = self.kick(None)?;
         if self.run.plan.mode != Mode::DrainBeforeKick {
             self.drain()?;
         }
         self.refill(begun.map(|epoch| (&old, epoch)))?;
         old.retire();
         Ok(())
+    }
+
+    /// Kicks the last batch, which may be empty: with it every shard ends.
+    fn turn_last(&mut self) -> Result<(), Error> {
+        *lock(&self.run.waiting) = None;
+        self.drain()?;
+        let plan = &self.run.plan;
+        let rows = self.appended.div_ceil(plan.slice_bytes).div_ceil(plan.shard_shape()[0]);
+        self.kick(Some(rows))?.retire();
+        self.drain()
     }
 
     /// Does the courier's work where there is no courier: delivers every batch that was kicked.
@@ -361,7 +417,8 @@ impl Producer {
         self.dispatch()?;
         if self.in_epoch > 0 {
             let run = self.run.clone();
-            // Nothing goes up in this dispatch, but a stage that is skipped waits and records all the same.
+            // Nothing is staged or goes up in this dispatch, but a stage that is skipped waits and records all the same.
+            run.engine.order.begin(Stage::Fill, self.dispatch)?.end()?;
             if Stage::Upload.present(run.engine.order.case()) {
                 run.engine.order.begin(Stage::Upload, self.dispatch)?.end()?;
             }
@@ -371,10 +428,7 @@ impl Producer {
             self.scatter_part(&entered, left, Source::Fill(run.plan.fill.padded()))?;
             entered.end()?;
         }
-        if self.epochs > 0 {
-            self.turn()?;
-        }
-        self.drain()
+        self.turn_last()
     }
 
     /// An element that was cut by the end of the stream gets the missing bytes of the fill value.

@@ -4,13 +4,13 @@
 use std::ops::{Deref, DerefMut, Range};
 use std::time::Duration;
 
-use device::sync::{Arc, MutexGuard};
+use device::sync::Arc;
 use device::{Read, Region, Write};
 
 use crate::Error;
 use crate::array::Array;
 use crate::order::Order;
-use crate::producer::Producer;
+use crate::producer::Held;
 use crate::run::{Run, lock};
 
 /// Staging, lent to be filled. Dropping it takes nothing. While it lives the run's own timer kicks nothing.
@@ -18,7 +18,7 @@ use crate::run::{Run, lock};
 pub struct Reserved<'a> {
     array: &'a Array,
     /// Taken by the drop.
-    producer: Option<MutexGuard<'a, Producer>>,
+    producer: Option<Held<'a>>,
     bytes: usize,
     /// Time that the reservation took: it counts as that of an append.
     waited: Duration,

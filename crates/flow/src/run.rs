@@ -8,7 +8,7 @@ use device::{Lane, Mark};
 use plan::{Plan, Scatter};
 
 use crate::Error;
-use crate::courier::Handoff;
+use crate::courier::Handed;
 use crate::engine::Engine;
 use crate::error::Fault;
 use crate::latency::Latency;
@@ -28,7 +28,9 @@ pub(crate) struct Run {
     pub(crate) plan: Arc<Plan>,
     pub(crate) geometry: Arc<Scatter>,
     pub(crate) fault: Fault,
-    pub(crate) handoffs: Mutex<VecDeque<Handoff>>,
+    pub(crate) handoffs: Mutex<VecDeque<Handed>>,
+    /// Reached when the courier, and then the keeper, has ended.
+    pub(crate) ended: [Mark; 2],
     pub(crate) rows: Rows,
     pub(crate) wake: Wake,
     pub(crate) counts: Counts,
@@ -48,6 +50,13 @@ impl Run {
         let first = self.fault.keep(error.into());
         self.wake.up(self);
         first
+    }
+
+    /// Notes the end of a thread: 0 the courier, 1 the keeper.
+    pub(crate) fn note_end(&self, thread: usize) {
+        if let Err(error) = self.device().record(Lane::Producer, self.ended[thread], 0) {
+            self.fault.keep(error.into());
+        }
     }
 
     /// The lane of a stage.
@@ -75,6 +84,10 @@ pub(crate) struct Totals {
     /// Bytes that the store holds now, and the most that it has held.
     pub(crate) in_flight: u64,
     pub(crate) peak_in_flight: u64,
+    /// Time that handing batches to the store took.
+    pub(crate) delivering: Duration,
+    /// Parts that came back from the store, their bytes, and the time that they were there.
+    pub(crate) written: (u64, u64, Duration),
 }
 
 impl Totals {
@@ -84,15 +97,18 @@ impl Totals {
         self.peak_in_flight = self.peak_in_flight.max(self.in_flight);
     }
 
-    /// Bytes come back.
-    pub(crate) fn take_back(&mut self, bytes: usize) {
+    /// Bytes come back; whether they were the last.
+    pub(crate) fn take_back(&mut self, bytes: usize, took: Duration) -> bool {
+        let (count, sum, time) = self.written;
+        self.written = (count + 1, sum + bytes as u64, time + took);
         self.in_flight -= bytes as u64;
+        self.in_flight == 0
     }
 }
 
 impl Counts {
-    pub(crate) fn add(&self, edit: impl FnOnce(&mut Totals)) {
-        edit(&mut lock(&self.0));
+    pub(crate) fn add<T>(&self, edit: impl FnOnce(&mut Totals) -> T) -> T {
+        edit(&mut lock(&self.0))
     }
 
     pub(crate) fn get(&self) -> Totals {
@@ -121,6 +137,19 @@ impl Wake {
 
     pub(crate) fn rung(&self) -> u64 {
         *lock(&self.rung)
+    }
+
+    /// Waits, at most until the deadline, for what rings: whether `done` holds.
+    pub(crate) fn until(&self, run: &Run, deadline: Duration, done: impl Fn() -> bool) -> bool {
+        loop {
+            let seen = self.rung();
+            if done() {
+                return true;
+            }
+            if run.device().now() >= deadline || self.sleep(run, seen, deadline).is_err() {
+                return false;
+            }
+        }
     }
 
     /// Sleeps until it rings for the `seen`-th time, or until the deadline.
@@ -190,7 +219,7 @@ impl Rows {
     /// Waits until every shard of the first `rows` rows has ended.
     pub(crate) fn settled(&self, run: &Run, rows: u64) -> Result<(), Error> {
         match rows.checked_sub(1) {
-            Some(last) => Ok(run.device().wait(Lane::Producer, self.mark, last)?),
+            Some(last) => run.engine.order.wait_for_store(self.mark, last),
             None => Ok(()),
         }
     }

@@ -56,6 +56,8 @@ pub enum Stage {
     Raw,
     /// Exactly the packed bytes come down.
     Payload,
+    /// What is left of pages goes up, for the next batch to begin with.
+    TailUpload,
 }
 
 /// Memory that stages share.
@@ -86,6 +88,10 @@ pub enum Buffer {
     Footers,
     /// The record of a kicked batch.
     Handoff,
+    /// What is left of the pages of open shards, where the next batch reads it.
+    Tail,
+    /// The same, as the host keeps it for a device with memory of its own.
+    HostTail,
 }
 
 /// Why a row is there.
@@ -95,6 +101,8 @@ pub enum Kind {
     Ready,
     /// The copy may be used again.
     Reuse,
+    /// What a generation leaves to the next is there.
+    Carry,
 }
 
 /// How a row is kept.
@@ -110,13 +118,15 @@ pub enum Mechanism {
     HostWait,
     /// A device lane waits for another.
     Event,
+    /// A device lane waits for what the host does later.
+    Gate,
 }
 
 impl Mechanism {
     /// Whether the row takes a record and a wait; the others come for free.
     #[must_use]
     pub const fn costs(self) -> bool {
-        matches!(self, Mechanism::HandOff | Mechanism::HostWait | Mechanism::Event)
+        matches!(self, Mechanism::HandOff | Mechanism::HostWait | Mechanism::Event | Mechanism::Gate)
     }
 }
 
@@ -131,6 +141,8 @@ pub struct Case {
     pub memory: Memory,
     /// Whether chunks are compressed.
     pub compressed: bool,
+    /// Whether the store takes whole pages only, so that a tail is carried.
+    pub aligned: bool,
 }
 
 impl Case {
@@ -151,6 +163,7 @@ impl Case {
             slots: plan.slots as u8,
             memory: plan.facts.memory,
             compressed: !plan.codec.is_none(),
+            aligned: plan.is_aligned(),
         }
     }
 }
@@ -164,7 +177,7 @@ impl Buffer {
     pub const fn copies(self, case: Case) -> (Clock, u8) {
         match self {
             Buffer::Staging | Buffer::DeviceStaging => (Clock::Dispatch, STAGING_COPIES),
-            Buffer::Scratch | Buffer::Tables => (Clock::Batch, 1),
+            Buffer::Scratch | Buffer::Tables | Buffer::Tail | Buffer::HostTail => (Clock::Batch, 1),
             _ => (Clock::Batch, case.slots),
         }
     }
@@ -172,7 +185,7 @@ impl Buffer {
 
 impl Stage {
     /// Every stage, host stages first, in the order in which a batch passes them.
-    pub const ALL: [Stage; 18] = [
+    pub const ALL: [Stage; 19] = [
         Stage::Refill,
         Stage::Fill,
         Stage::Kick,
@@ -191,6 +204,7 @@ impl Stage {
         Stage::Index,
         Stage::Raw,
         Stage::Payload,
+        Stage::TailUpload,
     ];
 
     /// The lane that it runs on.
@@ -205,7 +219,7 @@ impl Stage {
             Stage::Zero | Stage::Carry | Stage::Scatter => Lane::Compute,
             Stage::TablesUp | Stage::Compress | Stage::Aggregate => Lane::Compress,
             Stage::Index | Stage::Raw => Lane::D2h,
-            Stage::Payload => Lane::Drain,
+            Stage::Payload | Stage::TailUpload => Lane::Drain,
         }
     }
 
@@ -227,7 +241,7 @@ impl Stage {
             Stage::TablesUp | Stage::Compress | Stage::Aggregate => Stage::Kick,
             Stage::Index | Stage::Raw => Stage::Fetch,
             Stage::Payload => Stage::Size,
-            Stage::SinkWrite => Stage::Deliver,
+            Stage::SinkWrite | Stage::TailUpload => Stage::Deliver,
             host => host,
         }
     }
@@ -240,6 +254,7 @@ impl Stage {
             Stage::Upload | Stage::Index => case.on_device(),
             Stage::Raw => case.on_device() && !case.compressed,
             Stage::Payload => case.on_device() && case.compressed,
+            Stage::TailUpload => case.on_device() && case.aligned,
             _ => true,
         }
     }
@@ -248,7 +263,7 @@ impl Stage {
     #[must_use]
     pub const fn uses(self, case: Case) -> (&'static [Buffer], &'static [Buffer]) {
         use Buffer::*;
-        let (device, compressed) = (case.on_device(), case.compressed);
+        let (device, compressed, aligned) = (case.on_device(), case.compressed, case.aligned);
         match self {
             Stage::Refill => (&[], &[]),
             Stage::Fill => (&[], &[Staging]),
@@ -260,7 +275,9 @@ impl Stage {
             Stage::Kick => (&[], &[HostTables, Handoff]),
             Stage::TablesUp => (&[HostTables], &[Tables]),
             Stage::Compress => (&[ChunkPool], &[Scratch]),
+            Stage::Aggregate if compressed && aligned => (&[Tables, Scratch, Tail], &[Packed, PackedIndex]),
             Stage::Aggregate if compressed => (&[Tables, Scratch], &[Packed, PackedIndex]),
+            Stage::Aggregate if aligned => (&[Tables, ChunkPool, Tail], &[Packed, PackedIndex]),
             Stage::Aggregate => (&[Tables, ChunkPool], &[Packed, PackedIndex]),
             Stage::Fetch => (&[Handoff], &[]),
             Stage::Index => (&[PackedIndex], &[HostIndex]),
@@ -268,8 +285,11 @@ impl Stage {
             Stage::Payload => (&[Packed], &[HostPayload]),
             Stage::Size if device => (&[Handoff, HostIndex], &[]),
             Stage::Size => (&[Handoff, PackedIndex], &[]),
+            Stage::Deliver if device && aligned => (&[Handoff, HostIndex, HostPayload], &[Footers, HostTail]),
             Stage::Deliver if device => (&[Handoff, HostIndex, HostPayload], &[Footers]),
+            Stage::Deliver if aligned => (&[Handoff, PackedIndex, Packed], &[Footers, Tail]),
             Stage::Deliver => (&[Handoff, PackedIndex, Packed], &[Footers]),
+            Stage::TailUpload => (&[HostTail], &[Tail]),
             Stage::SinkWrite if device => (&[HostPayload, Footers], &[]),
             Stage::SinkWrite => (&[Packed, Footers], &[]),
             Stage::Publish => (&[Handoff], &[]),
@@ -300,6 +320,7 @@ impl Row {
     pub const fn depth(self, case: Case) -> u8 {
         match self.kind {
             Kind::Ready => 0,
+            Kind::Carry => 1,
             Kind::Reuse => self.guards.copies(case).1,
         }
     }
@@ -316,15 +337,34 @@ impl Row {
         }
         match (from.is_host(), to.is_host() && !matches!(to, Lane::Sink)) {
             (true, true) => Mechanism::HandOff,
-            (true, false) => Mechanism::Call,
+            // The submitter of the waiting stage runs on the same thread, after; or it has run already, on another one.
+            (true, false) if from as u8 == self.to.submitter().lane(case) as u8 => Mechanism::Call,
+            (true, false) => Mechanism::Gate,
             (false, true) => Mechanism::HostWait,
             (false, false) => Mechanism::Event,
         }
     }
 }
 
+impl Row {
+    /// What the waiting stage lacks: `staging`, a `slot`, the `sink`, the `gate`, the `input` or the `device`.
+    #[must_use]
+    pub const fn reason(self, case: Case) -> &'static str {
+        match (self.from, self.mechanism(case), self.kind) {
+            (Stage::SinkWrite, _, _) => "sink",
+            (_, Mechanism::Gate, _) => "gate",
+            (Stage::Fetch, _, _) => "input",
+            (_, _, Kind::Reuse) if matches!(self.guards, Buffer::Staging | Buffer::DeviceStaging) => {
+                "staging"
+            }
+            (_, _, Kind::Reuse) => "slot",
+            _ => "device",
+        }
+    }
+}
+
 /// Number of rows.
-pub const ROWS: usize = 20;
+pub const ROWS: usize = 23;
 
 const fn row(
     name: &'static str,
@@ -344,9 +384,12 @@ const fn row(
 pub const fn live(i: usize, case: Case) -> Option<Row> {
     use Buffer::*;
     use Clock::{Batch, Dispatch};
-    use Kind::{Ready, Reuse};
-    use Stage::*;
-    let (device, compressed) = (case.on_device(), case.compressed);
+    use Kind::{Carry, Ready, Reuse};
+    use Stage::{
+        Aggregate, Compress, Deliver, Fetch, Fill, Index, Kick, Payload, Publish, Raw, Scatter, SinkWrite,
+        Size, TablesUp, TailUpload, Upload, Zero,
+    };
+    let (device, compressed, aligned) = (case.on_device(), case.compressed, case.aligned);
     let up = if device { Upload } else { Scatter };
     let first = if compressed { Compress } else { Aggregate };
     let down = if compressed { Payload } else { Raw };
@@ -375,6 +418,9 @@ pub const fn live(i: usize, case: Case) -> Option<Row> {
         19 if !device => row("sunk", (SinkWrite, Kick), Batch, Reuse, Packed),
         19 if compressed => row("sunk", (SinkWrite, Size), Batch, Reuse, HostPayload),
         19 => row("sunk", (SinkWrite, Fetch), Batch, Reuse, HostPayload),
+        20 if device && aligned => row("tail_staged", (Deliver, TailUpload), Batch, Ready, HostTail),
+        21 if device && aligned => row("tail_uploaded", (TailUpload, Publish), Batch, Ready, Tail),
+        22 if aligned => row("tail_published", (Publish, Aggregate), Batch, Carry, Tail),
         _ => None,
     }
 }

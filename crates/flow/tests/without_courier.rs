@@ -40,6 +40,18 @@ impl Device for Without {
         self.0.mark()
     }
 
+    fn gate(&self) -> Result<Mark, Error> {
+        self.0.gate()
+    }
+
+    fn wait_either(&self, on: Lane, first: (Mark, u64), or: (Mark, u64)) -> Result<bool, Error> {
+        self.0.wait_either(on, first, or)
+    }
+
+    fn parked(&self, mark: Mark) -> Option<(u64, Duration)> {
+        self.0.parked(mark)
+    }
+
     fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
         self.0.record(on, mark, generation)
     }
@@ -96,17 +108,17 @@ impl Device for Without {
 type Objects = Vec<(String, Vec<u8>)>;
 
 /// Streams 21 frames; the shards by key, and the extents that were published.
-fn stream(without: &'static str, memory: Memory) -> Result<(Objects, Vec<u64>), String> {
+fn stream(without: &'static str, memory: Memory, alignment: u64) -> Result<(Objects, Vec<u64>), String> {
     let dims = vec![
         Dim::unbounded("t").chunk(2).chunks_per_shard(3),
         Dim::new("y", 20).chunk(8).chunks_per_shard(2),
         Dim::new("x", 30).chunk(16).chunks_per_shard(1),
     ];
     let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
-    let facts = Facts { memory, alignment: 0, gate: false, process: 0 };
+    let facts = Facts { memory, alignment, gate: true, process: 0 };
     let plan = Arc::new(Plan::new(&Config::new(DType::U16, dims), &tuning, facts).unwrap());
     let device: Arc<dyn Device> = Arc::new(Without(Host::open(2).unwrap().with_memory(memory), without));
-    let (store, extents) = (store::Memory::new(), Arc::new(Mutex::new(Vec::new())));
+    let (store, extents) = (store::Memory::with_alignment(alignment), Arc::new(Mutex::new(Vec::new())));
     let seen = extents.clone();
     let array = Array::open(Setup {
         engine: Engine::open(device, &plan).map_err(|e| e.to_string())?,
@@ -127,7 +139,8 @@ fn stream(without: &'static str, memory: Memory) -> Result<(Objects, Vec<u64>), 
             array.flush().unwrap();
         }
     }
-    assert_eq!(array.close().unwrap().extent, 21);
+    let closed = array.close().unwrap();
+    assert_eq!((closed.extent, closed.unreached), (21, vec![]));
     let keys = store.list("").unwrap();
     let objects = keys.into_iter().map(|e| (e.key.clone(), store.get(&e.key).unwrap().unwrap()));
     let extents = extents.lock().unwrap().clone();
@@ -136,9 +149,9 @@ fn stream(without: &'static str, memory: Memory) -> Result<(Objects, Vec<u64>), 
 
 #[test]
 fn the_producer_takes_over_and_the_bytes_are_the_same() {
-    for memory in [Memory::Host, Memory::Device] {
-        let (with, _) = stream("nothing", memory).unwrap();
-        let (without, extents) = stream("courier", memory).unwrap();
+    for (memory, alignment) in [Memory::Host, Memory::Device].into_iter().flat_map(|m| [(m, 0), (m, 512)]) {
+        let (with, _) = stream("nothing", memory, alignment).unwrap();
+        let (without, extents) = stream("courier", memory, alignment).unwrap();
         assert!(with.len() > 10 && with == without);
         assert_eq!(extents.last(), Some(&21));
     }
@@ -146,6 +159,6 @@ fn the_producer_takes_over_and_the_bytes_are_the_same() {
 
 #[test]
 fn without_a_keeper_nothing_could_be_published_in_time_and_open_says_so() {
-    let said = stream("keeper", Memory::Host).unwrap_err();
+    let said = stream("keeper", Memory::Host, 0).unwrap_err();
     assert!(said.contains("no more threads"), "{said}");
 }

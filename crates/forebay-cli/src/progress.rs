@@ -86,7 +86,13 @@ impl Progress {
 fn state(metrics: &Metrics) -> String {
     let memory = resident().unwrap_or(metrics.buffers);
     let slowest = metrics.slowest().map_or(String::new(), |s| format!("   slowest stage {}", s.name));
-    format!("memory {}{slowest}", human::memory(memory))
+    // Of what the threads of the run wait for, the input is what a user brings and the device what the stages say.
+    let waits = metrics.waits_by_reason().into_iter();
+    let longest =
+        waits.filter(|(reason, _)| !matches!(*reason, "input" | "device")).find(|(_, t)| !t.is_zero());
+    let share = |time: Duration| 100.0 * time.as_secs_f64() / metrics.elapsed.as_secs_f64();
+    let waits = longest.map_or(String::new(), |(reason, t)| format!("   waits: {reason} {:.0} %", share(t)));
+    format!("memory {}{slowest}{waits}", human::memory(memory))
 }
 
 fn bar(goal: Option<u64>) -> ProgressBar {

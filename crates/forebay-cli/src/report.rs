@@ -32,7 +32,7 @@ impl Outcome<'_> {
     fn rows(&self) -> Vec<(&'static str, String)> {
         let m = self.metrics();
         let stages = m.stages.iter().map(|s| (s.name, s.time));
-        let waits = m.waits.iter().map(|w| (w.reason, w.time));
+        let waits = m.waits_by_reason().into_iter();
         let mut rows = vec![
             ("store", self.store.display().to_string()),
             ("shape", self.shape()),
@@ -112,11 +112,13 @@ impl Outcome<'_> {
                 "max": m.appends.max.as_secs_f64(),
             }),
             "stages": m.stages.iter().map(|s| json!({
-                "name": s.name, "count": s.count, "seconds": s.time.as_secs_f64(), "bytes": s.bytes,
+                "name": s.name, "count": s.count, "seconds": s.time.as_secs_f64(), "bytes_in": s.bytes_in,
+                "bytes_out": s.bytes_out,
             })).collect::<Vec<_>>(),
             "waits": m.waits.iter().map(|w| json!({
-                "reason": w.reason, "count": w.count, "seconds": w.time.as_secs_f64(),
+                "reason": w.reason, "row": w.row, "on": if w.on_host { "host" } else { "device" }, "count": w.count, "seconds": w.time.as_secs_f64(),
             })).collect::<Vec<_>>(),
+            "unreached": self.report.unreached,
             "notes": notes,
         });
         if let (Value::Object(object), Value::Object(layout)) = (&mut object, layout::json(self.plan)) {

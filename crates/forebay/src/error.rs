@@ -20,14 +20,6 @@ pub enum Error {
     /// A store of one's own already holds a Zarr hierarchy.
     #[error("the store already holds a zarr.json; give an empty store (only a path can be overwritten)")]
     StoreInUse,
-    /// A store that takes whole pages only.
-    #[error(
-        "the store takes writes in pages of {alignment} bytes, and forebay writes packed runs; give a store with alignment 0"
-    )]
-    Alignment {
-        /// The page, in bytes.
-        alignment: u64,
-    },
     /// An attribute that forebay writes itself.
     #[error("attribute `{0}` is written by forebay; give it another name")]
     Attribute(String),

@@ -21,6 +21,12 @@ pub struct Options {
     pub name: String,
     /// Attributes of the image (or of a plain array).
     pub attributes: Map<String, Value>,
+    /// Writes shards to a path with direct I/O, past the system's cache, in whole pages. Refused at open where the file
+    /// system cannot. A store of one's own says by its alignment what it takes.
+    pub direct: bool,
+    /// Whether a device lane may wait for what the host publishes later, where the device can: what pipelined writing
+    /// of whole pages needs. Without it such batches are drained before the next is sent off.
+    pub gate: bool,
     /// Plays a device with memory of its own: every byte is copied up and down as on a GPU. For tests.
     #[doc(hidden)]
     pub device_memory: bool,
@@ -35,6 +41,8 @@ impl Default for Options {
             overwrite: false,
             name: String::new(),
             attributes: Map::new(),
+            direct: false,
+            gate: true,
             device_memory: false,
         }
     }

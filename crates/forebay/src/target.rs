@@ -44,15 +44,26 @@ impl From<Arc<dyn Store>> for Target {
 pub(crate) const MARKER: &str = "zarr.json";
 
 impl Target {
+    /// Bytes that offsets and lengths of writes must be multiples of; 0: none.
+    pub(crate) fn alignment(&self, direct: bool) -> u64 {
+        match self {
+            Target::Path(_) if direct => local::PAGE,
+            Target::Path(_) => 0,
+            Target::Store(store) => store.alignment(),
+        }
+    }
+
     /// Opens the target for a new store; what is there already is an error, or removed where that was asked for.
-    pub(crate) fn create(&self, overwrite: bool) -> Result<Arc<dyn Store>, Error> {
+    pub(crate) fn create(&self, overwrite: bool, direct: bool) -> Result<Arc<dyn Store>, Error> {
         match self {
             Target::Path(path) => {
+                // Before anything is removed.
+                if direct {
+                    local::check_direct(path)?;
+                }
                 clear(path, overwrite)?;
-                Ok(Arc::new(LocalDisk::open(path, local::Options::default())?))
-            }
-            Target::Store(store) if store.alignment() != 0 => {
-                Err(Error::Alignment { alignment: store.alignment() })
+                let options = local::Options { direct, ..local::Options::default() };
+                Ok(Arc::new(LocalDisk::open(path, options)?))
             }
             Target::Store(store) if store.get(MARKER)?.is_some() => Err(Error::StoreInUse),
             Target::Store(store) => Ok(store.clone()),

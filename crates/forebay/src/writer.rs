@@ -10,7 +10,7 @@ use store::Store;
 
 use crate::element::Element;
 use crate::metadata::Metadata;
-use crate::metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
+use crate::metrics::{self, AppendTime, Metrics, Report};
 use crate::reserve::{Registered, Reserved};
 use crate::{Error, Options, Target, process};
 
@@ -25,13 +25,19 @@ pub struct Writer {
     array: Option<flow::Array>,
 }
 
-/// The plan of a run, as [`Writer::open`] would make it; opens nothing.
+/// The plan of a run to a path, as [`Writer::open`] would make it; opens nothing.
 ///
 /// # Errors
 /// The configuration is refused.
 pub fn plan_for(array: &Config, options: &Options) -> Result<Plan, Error> {
+    let alignment = if options.direct { store::local::PAGE } else { 0 };
+    plan_with(array, options, alignment, options.gate)
+}
+
+/// The plan for a store that takes pages of `alignment` bytes and a device that has a gate, or has none.
+fn plan_with(array: &Config, options: &Options, alignment: u64, gate: bool) -> Result<Plan, Error> {
     let memory = if options.device_memory { Memory::Device } else { Memory::Host };
-    let facts = Facts { memory, alignment: 0, gate: false, process: 0 };
+    let facts = Facts { memory, alignment, gate, process: 0 };
     let free = Plan::new(array, &Tuning { memory: None, ..options.tuning }, facts)?;
     let tuning = Tuning { memory: options.tuning.memory.or_else(process::usual_cap), ..options.tuning };
     let process = process::overhead(&free, options.threads)?;
@@ -50,18 +56,21 @@ impl Writer {
     /// # Errors
     /// The configuration is refused; something is already there; the device or the store cannot be opened.
     pub fn open(target: impl Into<Target>, array: &Config, options: Options) -> Result<Writer, Error> {
-        let plan = Arc::new(plan_for(array, &options)?);
-        let memory = plan.facts.memory;
-        let Options { threads, publish_interval, overwrite, name, attributes, .. } = options;
-        let device: Arc<dyn Device> = Arc::new(Host::open(threads)?.with_memory(memory));
-        let (target, opened) = (target.into(), device.now());
+        let target = target.into();
+        let memory = if options.device_memory { Memory::Device } else { Memory::Host };
+        let device: Arc<dyn Device> = Arc::new(Host::open(options.threads)?.with_memory(memory));
+        let (alignment, opened) = (target.alignment(options.direct), device.now());
+        // Tried only where it matters: the try takes a moment.
+        let gate = options.gate && (alignment == 0 || device::gate_works(&*device));
+        let plan = Arc::new(plan_with(array, &options, alignment, gate)?);
+        let Options { publish_interval, overwrite, name, attributes, direct, .. } = options;
         // Attributes are checked before the store is touched: a refused run must not have removed anything.
         let probe =
             Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array.plain, name, attributes)?;
         probe.group()?;
         // Memory and codec too: all that can fail without touching the store comes before it.
         let engine = flow::Engine::open(device.clone(), &plan)?;
-        let store = target.create(overwrite)?;
+        let store = target.create(overwrite, direct)?;
         let metadata = Arc::new(probe.into_store(store.clone()));
         let publisher = metadata.clone();
         let setup = flow::Setup {
@@ -163,21 +172,35 @@ impl Writer {
 
     fn end(&mut self) -> Result<Report, Error> {
         let Some(array) = self.array.take() else {
-            return Ok(Report { shape: self.plan.shape(0), missing_bytes: 0, metrics: Metrics::default() });
+            return Err(Error::Closed);
         };
-        let closed = array.close()?;
+        let closed = array.close().inspect_err(|error| self.keep_what_is_held(error))?;
         self.store.sync()?;
         self.metadata.publish(closed.extent, true)?;
-        let shape = self.plan.shape(closed.extent);
-        Ok(Report { shape, missing_bytes: closed.missing, metrics: self.describe(closed.progress) })
+        Ok(Report {
+            shape: self.plan.shape(closed.extent),
+            missing_bytes: closed.missing,
+            unreached: closed.unreached,
+            metrics: self.describe(closed.progress),
+        })
+    }
+
+    /// A store that has not answered may wait for its own threads when it goes away: then it stays.
+    fn keep_what_is_held(&self, error: &flow::Error) {
+        if let flow::Error::Unanswered { .. } = error {
+            std::mem::forget(self.store.clone());
+        }
     }
 
     fn describe(&self, progress: flow::Progress) -> Metrics {
-        let stage =
-            |b: device::Busy| StageTime { name: b.name, count: b.count, time: b.time, bytes: b.bytes };
-        let wait = |w: flow::Waited| WaitTime { reason: w.row, count: w.count, time: w.time };
-        let mut stages: Vec<_> = progress.busy.into_iter().map(stage).collect();
-        stages.sort_by_key(|s| std::cmp::Reverse(s.time));
+        let latency = &progress.latency;
+        let appends = AppendTime {
+            count: latency.count(),
+            p50: latency.quantile(0.5),
+            p99: latency.quantile(0.99),
+            p999: latency.quantile(0.999),
+            max: latency.max(),
+        };
         Metrics {
             elapsed: self.device.now().saturating_sub(self.opened),
             bytes_in: progress.appended,
@@ -186,16 +209,11 @@ impl Writer {
             batches: progress.batches,
             shards: progress.shards,
             buffers: self.plan.budget.total() - self.plan.facts.process,
+            in_flight: progress.in_flight,
             peak_in_flight: progress.peak_in_flight,
-            appends: AppendTime {
-                count: progress.latency.count(),
-                p50: progress.latency.quantile(0.5),
-                p99: progress.latency.quantile(0.99),
-                p999: progress.latency.quantile(0.999),
-                max: progress.latency.max(),
-            },
-            stages,
-            waits: progress.waited.into_iter().map(wait).collect(),
+            appends,
+            stages: metrics::stages(&progress),
+            waits: progress.waited.iter().map(metrics::wait).collect(),
         }
     }
 }
@@ -204,12 +222,22 @@ impl Drop for Writer {
     /// Closes as [`Writer::close`] does and logs the result. After an error, or in a panic, it only stops.
     fn drop(&mut self) {
         let fine = self.array.as_ref().is_some_and(|a| a.check().is_ok());
-        if !fine || std::thread::panicking() {
+        if fine && !std::thread::panicking() {
+            match self.end() {
+                Ok(report) => tracing::info!(shape = ?report.shape, "closed when dropped"),
+                Err(error) => tracing::error!(%error, "could not be closed when dropped"),
+            }
             return;
         }
-        match self.end() {
-            Ok(report) => tracing::info!(shape = ?report.shape, "closed when dropped"),
-            Err(error) => tracing::error!(%error, "could not be closed when dropped"),
+        let Some(array) = self.array.take() else { return };
+        let bytes = array.abandon();
+        if bytes > 0 {
+            // As in `keep_what_is_held`.
+            std::mem::forget(self.store.clone());
+            tracing::error!(
+                bytes,
+                "the store has not answered for what it was given: its memory is not freed"
+            );
         }
     }
 }

@@ -16,6 +16,9 @@ struct Run {
     array: Array,
     tuning: Tuning,
     device_memory: bool,
+    /// Bytes that the store takes multiples of; 0: any.
+    alignment: u64,
+    gate: bool,
     /// Bytes of the stream, at most what the array holds.
     bytes: usize,
     /// Bytes of each append, again and again.
@@ -87,32 +90,41 @@ fn runs() -> impl Strategy<Value = Run> {
         prop::sample::select(vec![Way::Append, Way::Reserve, Way::Register, Way::DropIt]),
         0..5,
     );
-    (arrays(), tuning, stream, ways, any::<bool>()).prop_map(
-        |(array, tuning, stream, ways, device_memory)| {
-            let (slots, batch_bytes, staging_bytes, mode) = tuning;
-            let (part, appends, flush_every, eager) = stream;
-            let inner: u64 = array.dims[1..].iter().map(|d| d.size.unwrap()).product();
-            let slice = inner as usize * array.dtype.size();
-            let most = array.dims[0].size.unwrap_or(30) as usize * slice;
-            let interval = if eager { Duration::ZERO } else { Duration::from_secs(60) };
-            let bytes = ((most as f64 * part) as usize).min(most);
-            let tuning = Tuning { slots, batch_bytes, staging_bytes, mode: Some(mode), memory: None };
-            Run { array, tuning, device_memory, bytes, appends, ways, flush_every, interval }
-        },
-    )
+    let sink = (any::<bool>(), prop::sample::select(vec![0u64, 0, 8, 512, 4096]), any::<bool>());
+    (arrays(), tuning, stream, ways, sink).prop_map(|(array, tuning, stream, ways, sink)| {
+        let (device_memory, alignment, gate) = sink;
+        let (slots, batch_bytes, staging_bytes, mode) = tuning;
+        let (part, appends, flush_every, eager) = stream;
+        let inner: u64 = array.dims[1..].iter().map(|d| d.size.unwrap()).product();
+        let slice = inner as usize * array.dtype.size();
+        let most = array.dims[0].size.unwrap_or(30) as usize * slice;
+        let interval = if eager { Duration::ZERO } else { Duration::from_secs(60) };
+        let bytes = ((most as f64 * part) as usize).min(most);
+        // Without the gate there is no pipelined writing of whole pages.
+        let mode = if alignment > 0 && !gate && mode == Mode::Pipelined { None } else { Some(mode) };
+        let tuning = Tuning { slots, batch_bytes, staging_bytes, mode, memory: None };
+        Run { array, tuning, device_memory, alignment, gate, bytes, appends, ways, flush_every, interval }
+    })
 }
 
 type Objects = BTreeMap<String, Vec<u8>>;
 
 impl Run {
     fn options(&self) -> Options {
-        let (tuning, device_memory) = (self.tuning, self.device_memory);
-        Options { tuning, device_memory, publish_interval: self.interval, threads: 2, ..Options::default() }
+        let Run { tuning, device_memory, gate, .. } = *self;
+        Options {
+            tuning,
+            device_memory,
+            gate,
+            publish_interval: self.interval,
+            threads: 2,
+            ..Options::default()
+        }
     }
 
     fn stream(&self) -> (Arc<dyn Store>, Vec<u8>, forebay::Report) {
         let bytes = noise(self.bytes);
-        let store: Arc<dyn Store> = Arc::new(forebay::store::Memory::new());
+        let store: Arc<dyn Store> = Arc::new(forebay::store::Memory::with_alignment(self.alignment));
         let mut writer = Writer::open(store.clone(), &self.array, self.options()).unwrap();
         let mut rest = &bytes[..];
         let mut sizes = self.appends.iter().cycle();
@@ -177,7 +189,7 @@ proptest! {
 
     /// What was appended is what is read, and the store's bytes depend neither on how the run was cut into appends,
     /// flushes and batches, nor on the mode, nor on where
-    /// the buffers lie.
+    /// the buffers lie, nor on the pages that the store takes.
     #[test]
     fn streams_come_back(run in runs()) {
         let (store, bytes, report) = run.stream();
@@ -189,6 +201,7 @@ proptest! {
             flush_every: 0,
             interval: Duration::from_secs(60),
             device_memory: !run.device_memory,
+            alignment: 0,
             tuning: Tuning { slots: 2, batch_bytes: 1 << 16, staging_bytes: 1 << 16, ..Tuning::default() },
             ..run
         };

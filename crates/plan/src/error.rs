@@ -79,7 +79,9 @@ pub enum Refusal {
         dtype: &'static str,
     },
     /// Pages of a size that buffers do not begin on.
-    #[error("alignment: the store takes writes in pages of {0} bytes; forebay writes pages of 1 to 4096 bytes, a power of two")]
+    #[error(
+        "alignment: the store takes writes in pages of {0} bytes; forebay writes pages of 1 to 4096 bytes, a power of two"
+    )]
     Alignment(u64),
     /// Pipelined writing of whole pages without what orders it.
     #[error(

@@ -73,8 +73,15 @@ impl Plan {
     fn chunk_that_fits(&self, cap: u64) -> String {
         let more = || "give more memory, or smaller frames".to_owned();
         let chunk = self.dims[0].chunk.unwrap_or(1);
-        let of_batch =
-            ["chunk pool", "codec scratch", "packed", "host payload", "lookup tables", "packed index", "host index"];
+        let of_batch = [
+            "chunk pool",
+            "codec scratch",
+            "packed",
+            "host payload",
+            "lookup tables",
+            "packed index",
+            "host index",
+        ];
         let all = self.budget.holders.iter();
         let scaled: u64 = all.filter(|h| of_batch.contains(&h.name)).map(|h| h.copies * h.bytes).sum();
         let fixed = self.budget.total() - scaled;

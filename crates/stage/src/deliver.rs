@@ -2,6 +2,10 @@
 //!
 //! Every region of a batch goes to its shard as one part; a shard that has all its epochs gets its index and is
 //! finalized. Batches come oldest first, so the parts of a shard come in order.
+//!
+//! A store that takes whole pages only gets the whole pages of a region; the rest, the *tail*, is kept and stands at
+//! the head of the shard's next region, or before its index in the last page, which is filled up with zeros that the
+//! end of the object cuts off again. So the bytes of a shard are the same as without pages.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,8 +19,11 @@ pub trait Parts {
     /// A part of packed bytes.
     fn payload(&mut self, range: Range<u64>) -> Part;
 
-    /// A part that holds a copy of `bytes`: the index of a shard.
-    fn footer(&mut self, bytes: &[u8]) -> Part;
+    /// Keeps packed bytes, less than a page of them, as the tail of shard `shard` of the row.
+    fn keep(&mut self, shard: u64, range: Range<u64>);
+
+    /// A part that holds the tail of shard `shard`, then `index`, then zeros up to the end of the page.
+    fn footer(&mut self, shard: u64, index: &[u8]) -> Part;
 }
 
 /// Told once for each shard that was finalized, or could not be: row, shard, result. Any thread.
@@ -26,7 +33,10 @@ pub type Finished = Arc<dyn Fn(u64, u64, Result<(), Error>) + Send + Sync>;
 struct Open {
     row: u64,
     object: Box<dyn Object>,
+    /// Bytes handed over, in whole pages.
     at: u64,
+    /// Bytes kept back, less than a page.
+    tail: u64,
     epochs_left: u64,
 }
 
@@ -64,7 +74,7 @@ impl Shards {
         }
     }
 
-    /// Hands a batch to its shards. `offsets` are those of its packed chunks, and the end of the last.
+    /// Hands a batch to its shards. `offsets` are, region by region, those of its packed chunks and the end of the last.
     ///
     /// # Errors
     /// The store refuses an object or a part. Parts that were handed over come back all the same.
@@ -74,8 +84,9 @@ impl Shards {
         offsets: &[[u8; 8]],
         parts: &mut dyn Parts,
     ) -> Result<(), Error> {
-        for region in &layout.regions {
-            self.deliver_region(layout, region, offsets, parts)?;
+        for (r, region) in layout.regions.iter().enumerate() {
+            let here = &offsets[region.first as usize + r..][..region.chunks as usize + 1];
+            self.deliver_region(layout, region, here, parts)?;
         }
         Ok(())
     }
@@ -92,17 +103,25 @@ impl Shards {
             Some(open) => open,
             None => self.begin(region.row, region.shard)?,
         };
-        let offset = |p: u32| u64::from_le_bytes(offsets[p as usize]);
-        let end = region.first + region.chunks;
-        let bytes = offset(region.first)..offset(end);
-        for p in region.first..end {
-            let (epoch, chunk) = layout.chunk_at(&self.plan.grid, p);
-            let at = self.plan.grid.index_position(epoch, chunk) as usize;
-            let (offset, size) = (open.at + offset(p) - bytes.start, offset(p + 1) - offset(p));
+        let offset = |chunk: u32| u64::from_le_bytes(offsets[chunk as usize]);
+        // The region begins with the tail that the shard had, and that counts already.
+        let (begin, end) = (offset(0) - open.tail, offset(region.chunks));
+        for chunk in 0..region.chunks {
+            let (epoch, place) = layout.chunk_at(&self.plan.grid, region.first + chunk);
+            let at = self.plan.grid.index_position(epoch, place) as usize;
+            let (offset, size) = (open.at + offset(chunk) - begin, offset(chunk + 1) - offset(chunk));
             self.entries[position][at] = Some(Entry { offset, size });
         }
-        open.object.append(open.at, parts.payload(bytes.clone()))?;
-        open.at += bytes.end - bytes.start;
+        let page = self.plan.page();
+        let whole = (end - begin) / page * page;
+        if whole > 0 {
+            open.object.append(open.at, parts.payload(begin..begin + whole))?;
+        }
+        open.at += whole;
+        open.tail = end - begin - whole;
+        if self.plan.is_aligned() {
+            parts.keep(region.shard, begin + whole..end);
+        }
         open.epochs_left -= u64::from(region.epochs);
         if open.epochs_left == 0 {
             return self.end(region.shard, open, parts);
@@ -122,25 +141,33 @@ impl Shards {
             let open = match self.open[shard as usize].take() {
                 Some(open) => open,
                 None if self.done[shard as usize] == Some(row) => continue,
-                None => self.begin(row, shard)?,
+                None => self.begin_empty(row, shard, parts)?,
             };
             self.end(shard, open, parts)?;
         }
         Ok(())
     }
 
+    /// Begins a shard that no chunk came for; what its position kept for the row before is not its own.
+    fn begin_empty(&mut self, row: u64, shard: u64, parts: &mut dyn Parts) -> Result<Open, Error> {
+        if self.plan.is_aligned() {
+            parts.keep(shard, 0..0);
+        }
+        self.begin(row, shard)
+    }
+
     fn begin(&mut self, row: u64, shard: u64) -> Result<Open, Error> {
         let coordinates = self.plan.grid.coordinates(row, shard);
         let object = self.store.create(&format::shard_key_under(&self.path, &coordinates))?;
         self.entries[shard as usize].fill(None);
-        Ok(Open { row, object, at: 0, epochs_left: self.plan.grid.epochs_of_shard(row, shard) })
+        Ok(Open { row, object, at: 0, tail: 0, epochs_left: self.plan.grid.epochs_of_shard(row, shard) })
     }
 
     fn end(&mut self, shard: u64, mut open: Open, parts: &mut dyn Parts) -> Result<(), Error> {
         self.encoded.clear();
         format::encode(self.entries[shard as usize].iter().copied(), &mut self.encoded);
-        open.object.append(open.at, parts.footer(&self.encoded))?;
-        let length = open.at + self.encoded.len() as u64;
+        open.object.append(open.at, parts.footer(shard, &self.encoded))?;
+        let length = open.at + open.tail + self.encoded.len() as u64;
         let (finished, row) = (self.finished.clone(), open.row);
         open.object.finalize(length, Box::new(move |result| finished(row, shard, result)));
         self.done[shard as usize] = Some(row);

@@ -7,7 +7,9 @@
 mod deliver;
 mod pack;
 mod scatter;
+mod tail;
 
 pub use deliver::{Finished, Parts, Shards};
-pub use pack::{aggregate, compress, scratch_bytes, write_tables};
+pub use pack::{Sources, aggregate, compress, packed_bytes, scratch_bytes, table_bytes, write_tables};
 pub use scatter::{carry, pad, scatter};
+pub use tail::{keep_tail, tail_of, upload_tails};

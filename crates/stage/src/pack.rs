@@ -1,7 +1,7 @@
 //! Chunks into packed, shard-ordered runs.
 
-use device::{AggregateJob, Device, EncodeJob, Encoder, Error, Lane, Read, Sizes, Write};
-use plan::{BatchLayout, Plan};
+use device::{AggregateJob, Device, EncodeJob, Encoder, Error, Lane, NO_TAIL, Read, Sizes, Tails, Write};
+use plan::{BatchLayout, Plan, REGION_BYTES, Region};
 
 /// Bytes of codec scratch for a full batch: worst-case slots, then one size per chunk.
 #[must_use]
@@ -14,16 +14,46 @@ fn sizes_at(plan: &Plan, chunks: usize) -> usize {
     chunks * plan.codec.worst_case(plan.chunk_bytes) as usize
 }
 
-/// Writes the packed order: for each packed position its chunk in the pool.
+/// Bytes of the lookup tables of a batch.
+#[must_use]
+pub fn table_bytes(layout: &BatchLayout) -> usize {
+    4 * layout.order.len() + REGION_BYTES as usize * layout.regions.len()
+}
+
+/// Writes the lookup tables: for each packed position its chunk in the pool, then the regions.
 ///
 /// # Errors
 /// The tables are not in the host's memory.
-pub fn write_tables(layout: &BatchLayout, mut to: Write<'_>) -> Result<(), Error> {
-    let to = to.bytes()?.as_chunks_mut::<4>().0;
-    for (place, chunk) in to.iter_mut().zip(&layout.order) {
+pub fn write_tables(layout: &BatchLayout, to: Write<'_>) -> Result<(), Error> {
+    let (mut order, mut regions) = to.split(4 * layout.order.len());
+    for (place, chunk) in order.bytes()?.as_chunks_mut::<4>().0.iter_mut().zip(&layout.order) {
         *place = chunk.to_le_bytes();
     }
+    let words = |r: &Region| [r.first, r.chunks, if r.begins { NO_TAIL } else { r.shard as u32 }];
+    let places = regions.bytes()?.as_chunks_mut::<4>().0;
+    for (place, word) in places.iter_mut().zip(layout.regions.iter().flat_map(words)) {
+        *place = word.to_le_bytes();
+    }
     Ok(())
+}
+
+/// The tails of a row's shards: pages, then how much of each is used.
+pub(crate) fn split_tails(plan: &Plan) -> usize {
+    (plan.grid.shards_per_row * plan.page()) as usize
+}
+
+/// Bytes that a batch of chunks that are not compressed comes to when it is packed. `tails` holds how much is left of
+/// the last page of each shard of the row, and is brought up to date.
+pub fn packed_bytes(plan: &Plan, layout: &BatchLayout, tails: &mut [u64]) -> u64 {
+    let mut end = 0u64;
+    for region in &layout.regions {
+        let tail = &mut tails[region.shard as usize];
+        let before = if region.begins { 0 } else { *tail };
+        let bytes = before + u64::from(region.chunks) * plan.stored_chunk_bytes;
+        end = end.next_multiple_of(plan.page()) + bytes;
+        *tail = bytes % plan.page();
+    }
+    end
 }
 
 /// Queues the compression of the first `chunks` chunks of a pool slot.
@@ -45,29 +75,51 @@ pub fn compress(
     encoder.encode(on, EncodeJob { chunks, pool, scratch: slots, sizes })
 }
 
-/// Queues the packing of a batch, from codec scratch, or from the pool itself where chunks are not compressed.
+/// Where aggregate reads.
+pub struct Sources<'a> {
+    /// The lookup tables.
+    pub tables: Read<'a>,
+    /// Codec scratch, or the pool itself where chunks are not compressed.
+    pub chunks: Read<'a>,
+    /// What the batches before left of pages; `None` where the store takes any number of bytes.
+    pub tails: Option<Read<'a>>,
+}
+
+/// Queues the packing of a batch.
 ///
 /// # Errors
 /// The device cannot take the work.
 pub fn aggregate(
     (device, on): (&dyn Device, Lane),
-    plan: &Plan,
-    chunks: u32,
-    order: &Read<'_>,
-    source: &Read<'_>,
+    (plan, layout): (&Plan, &BatchLayout),
+    from: &Sources<'_>,
     packed: Write<'_>,
     index: Write<'_>,
 ) -> Result<(), Error> {
-    let n = chunks as usize;
+    let (n, regions) = (layout.order.len(), layout.regions.len());
     let (stride, sizes) = if plan.codec.is_none() {
         (plan.chunk_bytes, Sizes::Fixed(plan.chunk_bytes))
     } else {
         let at = sizes_at(plan, n);
-        (plan.codec.worst_case(plan.chunk_bytes), Sizes::Each(source.part(at..at + 8 * n)))
+        (plan.codec.worst_case(plan.chunk_bytes), Sizes::Each(from.chunks.part(at..at + 8 * n)))
     };
-    let source = source.part(0..n * stride as usize);
-    let order = order.part(0..4 * n);
-    let index = index.part(0..8 * (n + 1));
-    let crc32c = plan.crc32c;
-    device.aggregate(on, AggregateJob { chunks, order, source, stride, sizes, crc32c, packed, index })
+    let tails = from.tails.as_ref().map(|t| {
+        let at = split_tails(plan);
+        Tails { bytes: t.part(0..at), lengths: t.part(at..t.len()) }
+    });
+    let job = AggregateJob {
+        chunks: n as u32,
+        regions: regions as u32,
+        order: from.tables.part(0..4 * n),
+        table: from.tables.part(4 * n..table_bytes(layout)),
+        page: plan.page(),
+        tails,
+        source: from.chunks.part(0..n * stride as usize),
+        stride,
+        sizes,
+        crc32c: plan.crc32c,
+        packed,
+        index: index.part(0..8 * (n + regions)),
+    };
+    device.aggregate(on, job)
 }

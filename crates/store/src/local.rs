@@ -35,7 +35,7 @@ use crate::claims::Claims;
 use crate::refusal::Refusal;
 use crate::{Entry, Error, Object, Operation, Store, key};
 
-pub use self::direct::check_direct;
+pub use self::direct::{PAGE, check_direct};
 pub use self::remove::remove_store;
 
 /// What stands behind an error: the system's answer, or a refusal of this crate.

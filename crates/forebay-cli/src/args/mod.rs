@@ -106,6 +106,14 @@ pub(crate) struct Tune {
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<Mode>,
 
+    /// Write shards with direct I/O, past the system's cache, in whole pages
+    #[arg(long)]
+    direct: bool,
+
+    /// With --direct: do without the gate that lets batches be sent off before the last one is written
+    #[arg(long)]
+    no_gate: bool,
+
     /// Bytes of a buffer that takes in frames, with K, M or G [default: 8M]
     #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     staging: Option<u64>,
@@ -122,7 +130,8 @@ impl Tune {
             mode: self.mode,
             memory: self.memory,
         };
-        Options { tuning, threads: self.threads, ..Options::default() }
+        let (direct, gate) = (self.direct, !self.no_gate);
+        Options { tuning, threads: self.threads, direct, gate, ..Options::default() }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{Error, Operation};
 
 /// What offsets, lengths and addresses are multiples of. Disks want 512 or 4096 bytes; one that wants more
 /// refuses the trial write, and so the store.
-pub(super) const PAGE: u64 = 4096;
+pub const PAGE: u64 = 4096;
 
 /// How a file is opened for the trial; tests play file systems that this computer does not have.
 type Opener<'a> = &'a dyn Fn(&Path, OFlags) -> io::Result<Box<dyn WriteAt>>;

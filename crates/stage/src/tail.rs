@@ -1,0 +1,53 @@
+//! What is left of a shard's last page, carried from batch to batch.
+
+use std::ops::Range;
+
+use device::{CopyJob, Device, Error, Lane, Read, Write};
+use plan::{BatchLayout, Plan, TAIL_LENGTH_BYTES};
+
+use crate::pack::split_tails;
+
+/// Keeps `bytes` as the tail of shard `shard` of the row. `tails` are those of all of them.
+///
+/// # Errors
+/// The tails are not in the host's memory.
+pub fn keep_tail(plan: &Plan, tails: Write<'_>, shard: u64, bytes: &[u8]) -> Result<(), Error> {
+    let (mut pages, mut lengths) = tails.split(split_tails(plan));
+    let page = (shard * plan.page()) as usize;
+    pages.bytes()?[page..][..bytes.len()].copy_from_slice(bytes);
+    lengths.bytes()?.as_chunks_mut::<4>().0[shard as usize] = (bytes.len() as u32).to_le_bytes();
+    Ok(())
+}
+
+/// The tail of shard `shard` of the row.
+///
+/// # Errors
+/// The tails are not in the host's memory.
+pub fn tail_of<'a>(plan: &Plan, tails: &Read<'a>, shard: u64) -> Result<&'a [u8], Error> {
+    let bytes = tails.bytes()?;
+    let (pages, lengths) = bytes.split_at(split_tails(plan));
+    let length = u32::from_le_bytes(lengths.as_chunks::<4>().0[shard as usize]);
+    Ok(&pages[(shard * plan.page()) as usize..][..length as usize])
+}
+
+/// Queues the copy of the tails that a batch changed up to the device.
+///
+/// # Errors
+/// The device cannot take the work.
+pub fn upload_tails(
+    (device, on): (&dyn Device, Lane),
+    (plan, layout): (&Plan, &BatchLayout),
+    from: &Read<'_>,
+    to: Write<'_>,
+) -> Result<(), Error> {
+    let changed = || layout.regions.iter().map(|r| r.shard as usize);
+    let (Some(first), Some(last)) = (changed().min(), changed().max()) else { return Ok(()) };
+    let (page, at) = (plan.page() as usize, split_tails(plan));
+    let length = TAIL_LENGTH_BYTES as usize;
+    let (pages, lengths) = to.split(at);
+    let shards = |bytes: usize| -> Range<usize> { first * bytes..(last + 1) * bytes };
+    let words = shards(length);
+    let from_lengths = from.part(at + words.start..at + words.end);
+    device.copy(on, CopyJob { from: from.part(shards(page)), to: pages.part(shards(page)) })?;
+    device.copy(on, CopyJob { from: from_lengths, to: lengths.part(words) })
+}

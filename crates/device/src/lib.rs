@@ -5,7 +5,34 @@
 //! nothing: which mark a stage waits for is the business of the edge table in `flow`.
 //!
 //! Memory is reached through [`Read`] and [`Write`] views. Minting one is `unsafe`, because whoever mints it
-//! vouches that the work which uses it is ordered against all other work on the same bytes.
+//! vouches that the work which uses it is ordered against all other work on the same bytes:
+//!
+//! ```
+//! fn vouched_for(region: &forebay_device::Region) -> forebay_device::Read<'_> {
+//!     // SAFETY: (who says `unsafe` says here which row orders the work).
+//!     unsafe { forebay_device::Read::mint(region, 0..1) }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0133
+//! fn without_a_word(region: &forebay_device::Region) -> forebay_device::Read<'_> {
+//!     forebay_device::Read::mint(region, 0..1)
+//! }
+//! ```
+//!
+//! ```compile_fail,E0133
+//! fn without_a_word(region: &forebay_device::Region) -> forebay_device::Write<'_> {
+//!     forebay_device::Write::mint(region, 0..1)
+//! }
+//! ```
+//!
+//! Nor is there another way from a region to its bytes:
+//!
+//! ```compile_fail,E0599
+//! fn around(region: &forebay_device::Region) -> *mut u8 {
+//!     region.base()
+//! }
+//! ```
 
 pub mod contract;
 mod error;

@@ -1,12 +1,88 @@
-//! Leases: a slot of a buffer, and what may be done with it now, as a type.
+//! Leases: a slot of a buffer for one generation, in a state that says what may be done with it.
 //!
-//! ```text
-//! Free --fill--> Filling --seal--> Ready --drain--> Draining --retire--> Free
+//! `Free -(fill)-> Filling -(seal)-> Ready -(drain)-> Draining -(retire)-> Free`. Views come from a lease and an entered
+//! stage together: entering queued the waits of every row that leads to the stage (see `order`), the table says which
+//! buffers it touches, and ending it records the rows that leave it. So no buffer that two lanes touch, or a lane and
+//! the host, is reachable without its ordering. Only this room makes leases; what the types forbid is shown here.
+//!
+//! A slot that is filled may be written, and one that is drained may be read:
+//!
+//! ```
+//! use forebay_flow::lease::{Draining, Filling, Lease};
+//! use forebay_flow::Entered;
+//!
+//! fn write(lease: &mut Lease<Filling>, stage: &Entered) -> usize {
+//!     lease.write(stage, 0..8).len()
+//! }
+//! fn read(lease: &Lease<Draining>, stage: &Entered) -> usize {
+//!     let view = lease.read(stage, 0..8);
+//!     view.len()
+//! }
 //! ```
 //!
-//! Pointer and ordering leave together: a view is lent by a lease, to a stage that was entered (so its waits are
-//! queued) and that the table says touches this buffer. A lease that is dropped before it is retired poisons its
-//! pool: the next one who asks for a slot is told what was lost, and nobody hangs.
+//! Not the other way round:
+//!
+//! ```compile_fail,E0599
+//! use forebay_flow::lease::{Filling, Lease};
+//! fn read_before_it_is_ready(lease: &Lease<Filling>, stage: &forebay_flow::Entered) {
+//!     lease.read(stage, 0..8);
+//! }
+//! ```
+//!
+//! ```compile_fail,E0599
+//! use forebay_flow::lease::{Draining, Lease};
+//! fn write_while_it_is_read(lease: &mut Lease<Draining>, stage: &forebay_flow::Entered) {
+//!     lease.write(stage, 0..8);
+//! }
+//! ```
+//!
+//! Contents that are ready are reached by a stage that waits for them, and not before:
+//!
+//! ```compile_fail,E0599
+//! use forebay_flow::lease::{Lease, Ready};
+//! fn read_without_the_row(lease: &Lease<Ready>, stage: &forebay_flow::Entered) {
+//!     lease.read(stage, 0..8);
+//! }
+//! ```
+//!
+//! ```compile_fail,E0061
+//! use forebay_flow::lease::{Filling, Lease};
+//! fn write_outside_of_a_stage(lease: &mut Lease<Filling>) {
+//!     lease.write(0..8);
+//! }
+//! ```
+//!
+//! A view does not outlive its lease, and a lease is used up by what ends it:
+//!
+//! ```compile_fail,E0505
+//! use forebay_flow::lease::{Draining, Lease};
+//! fn keep_the_view(lease: Lease<Draining>, stage: &forebay_flow::Entered) -> usize {
+//!     let view = lease.read(stage, 0..8);
+//!     lease.retire();
+//!     view.len()
+//! }
+//! ```
+//!
+//! ```compile_fail,E0382
+//! use forebay_flow::lease::{Filling, Lease};
+//! fn write_after_it_is_sealed(mut lease: Lease<Filling>, stage: &forebay_flow::Entered) {
+//!     let ready = lease.seal();
+//!     lease.write(stage, 0..8);
+//!     drop(ready);
+//! }
+//! ```
+//!
+//! Nobody outside makes a lease or enters a stage, and the memory behind a lease is its own:
+//!
+//! ```compile_fail,E0616
+//! use forebay_flow::lease::{Filling, Lease};
+//! fn the_memory_itself(lease: &Lease<Filling>) -> usize {
+//!     lease.region.len()
+//! }
+//! ```
+//!
+//! A buffer that the store reads is lent by value and comes back with the part: see `courier`. A lease that is dropped
+//! unretired poisons its pool with its cause; it never panics or hangs.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -26,15 +102,18 @@ pub(crate) struct Pool {
 }
 
 /// The slot may be written.
-pub(crate) struct Filling;
+#[derive(Debug)]
+pub struct Filling;
 /// The contents are complete.
-pub(crate) struct Ready;
+#[derive(Debug)]
+pub struct Ready;
 /// The slot may be read.
-pub(crate) struct Draining;
+#[derive(Debug)]
+pub struct Draining;
 
 /// One slot for one generation.
 #[must_use = "a lease that is dropped unretired poisons its pool"]
-pub(crate) struct Lease<State> {
+pub struct Lease<State> {
     region: Region,
     buffer: Buffer,
     generation: u64,
@@ -92,7 +171,9 @@ impl<State> Lease<State> {
     }
 
     /// Bytes of the slot.
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a slot has bytes")]
+    pub fn len(&self) -> usize {
         self.region.len()
     }
 
@@ -104,7 +185,12 @@ impl<State> Lease<State> {
 }
 
 impl Lease<Filling> {
-    pub(crate) fn write(&mut self, entered: &Entered, range: Range<usize>) -> Write<'_> {
+    /// A view of bytes `range`, to be written by work of this stage.
+    ///
+    /// # Panics
+    /// The table does not say that the stage writes this buffer.
+    #[must_use]
+    pub fn write(&mut self, entered: &Entered, range: Range<usize>) -> Write<'_> {
         self.check(entered, entered.writes(self.buffer));
         // SAFETY: the lease is the only one of this slot and generation; the stage's waits, among them the row that
         // returns the slot, were queued when it was entered, and the row of its contents is recorded when it ends.
@@ -126,7 +212,8 @@ impl Lease<Filling> {
         unsafe { Read::mint(&self.region, range) }
     }
 
-    pub(crate) fn seal(self) -> Lease<Ready> {
+    /// The contents are complete, once the work that was queued has run.
+    pub fn seal(self) -> Lease<Ready> {
         self.turn()
     }
 }
@@ -137,14 +224,23 @@ impl Lease<Ready> {
         self.lost = None;
     }
 
-    pub(crate) fn drain(self, entered: &Entered) -> Lease<Draining> {
+    /// Takes the slot to be read by this stage, which waits for its contents.
+    ///
+    /// # Panics
+    /// The table does not say that the stage touches this buffer.
+    pub fn drain(self, entered: &Entered) -> Lease<Draining> {
         self.check(entered, entered.reads(self.buffer));
         self.turn()
     }
 }
 
 impl Lease<Draining> {
-    pub(crate) fn read(&self, entered: &Entered, range: Range<usize>) -> Read<'_> {
+    /// A view of bytes `range`, to be read by work of this stage.
+    ///
+    /// # Panics
+    /// The table does not say that the stage touches this buffer.
+    #[must_use]
+    pub fn read(&self, entered: &Entered, range: Range<usize>) -> Read<'_> {
         self.check(entered, entered.reads(self.buffer));
         // SAFETY: the waits of the stage, among them the row of these contents, were queued when it was entered;
         // the row that returns the slot is recorded after it.
@@ -159,7 +255,7 @@ impl Lease<Draining> {
     }
 
     /// Gives the slot back: the row that returns it is, or will be, recorded.
-    pub(crate) fn retire(mut self) {
+    pub fn retire(mut self) {
         self.lost = None;
     }
 }

@@ -244,7 +244,7 @@ impl Order {
 
 /// A stage whose waits are queued.
 #[must_use = "a stage that is not ended records nothing, and whoever waits for it waits for ever"]
-pub(crate) struct Entered {
+pub struct Entered {
     order: Arc<Order>,
     stage: Stage,
     generation: u64,

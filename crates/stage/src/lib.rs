@@ -2,6 +2,20 @@
 //!
 //! A stage owns no buffer and knows no pool, edge or mark: this crate does not import `flow`, so it cannot name
 //! them. What it is given is ordered; what it queues runs on the lane that it is told.
+//!
+//! A stage can name the seam, and not the orchestration:
+//!
+//! ```
+//! use device::{Lane, Read, Write};
+//! ```
+//!
+//! ```compile_fail,E0432
+//! use flow::lease::Lease;
+//! ```
+//!
+//! ```compile_fail,E0432
+//! use forebay_flow::table::Stage;
+//! ```
 #![forbid(unsafe_code)]
 
 mod deliver;

@@ -41,7 +41,7 @@ fn sizes(plan: &Plan) -> String {
         row("frame", plan.frame_bytes, String::new()),
         row("epoch", plan.epoch_bytes, plural(plan.grid.chunks_per_epoch, "chunk")),
         row("batch", batch, plural(plan.batch_epochs.into(), "epoch")),
-        row("staging", plan.staging_bytes, String::new()),
+        row("staging", plan.staging_bytes, "the most that can be reserved at once".to_owned()),
     ];
     rows.extend(plan.total_bytes.map(|t| row("array", t, String::new())));
     format!("Sizes before compression\n{}", human::table(&rows, &[1]))

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 const FOREBAY: &str = env!("CARGO_BIN_EXE_forebay");
 /// Small, and still several chunks and shards.
-const SMALL: [&str; 8] = ["--bytes", "4M", "--runs", "1", "--shrink", "32", "--chunk-bytes", "64K"];
+const SMALL: [&str; 10] =
+    ["--bytes", "3M", "--runs", "1", "--shrink", "32", "--chunk-bytes", "64K", "--batch", "1M"];
 
 fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(FOREBAY);
@@ -53,7 +54,7 @@ fn check_limit(limit: &Value, rounds: usize) {
 
 fn check(object: &Value, scenario: &str, rounds: usize) {
     assert_eq!(object["scenario"], scenario);
-    assert!(object["bytes_in"].as_u64().unwrap() >= 4 << 20, "{object}");
+    assert!(object["bytes_in"].as_u64().unwrap() >= 3 << 20, "{object}");
     assert!(object["bytes_out"].as_u64().unwrap() > 0 && object["source_bytes"].as_u64().unwrap() > 0);
     assert!(object["machine"]["cores"].as_u64().unwrap() > 0);
     let forebay = &object["forebay"];

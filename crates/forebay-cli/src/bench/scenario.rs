@@ -164,7 +164,9 @@ impl Scenario {
 
     /// Sizes, 0 for the axis that grows.
     fn sizes(&self, shrink: u64) -> Vec<u64> {
-        let size = |a: &Axis| if a.name == "c" || a.size == 0 { a.size } else { (a.size / shrink).max(1) };
+        let size = |a: &Axis| {
+            if a.name == "c" || a.size == 0 { a.size } else { (a.size / shrink).max(a.size.min(16)) }
+        };
         self.axes.iter().map(size).collect()
     }
 

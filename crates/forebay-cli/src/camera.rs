@@ -100,11 +100,19 @@ fn count_photons(photons: f32, random: &mut SplitMix) -> u16 {
 }
 
 /// splitmix64 (Steele, Lea and Flood 2014).
-struct SplitMix(u64);
+pub(crate) struct SplitMix(u64);
 
 impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    /// What each number adds to the state.
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    /// The sequence of seed 0, from its number `n` on.
+    pub(crate) fn from(n: u64) -> SplitMix {
+        SplitMix(n.wrapping_mul(SplitMix::STEP))
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(SplitMix::STEP);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod camera;
 mod commands;
 mod failure;
@@ -55,6 +56,7 @@ enum Command {
     Verify(commands::verify::Args),
     Info(commands::info::Args),
     Demo(commands::demo::Args),
+    Bench(commands::bench::Args),
 }
 
 impl Command {
@@ -65,6 +67,7 @@ impl Command {
             Command::Verify(args) => commands::verify::run(args),
             Command::Info(args) => commands::info::run(args),
             Command::Demo(args) => commands::demo::run(args),
+            Command::Bench(args) => commands::bench::run(args),
         }
     }
 }

@@ -82,6 +82,47 @@ impl Progress {
     }
 }
 
+/// The display of a measurement: it must not take part in what is measured, so it only says what is under way.
+pub(crate) struct Steps {
+    bar: Option<ProgressBar>,
+}
+
+impl Steps {
+    pub(crate) fn new(count: u64) -> Steps {
+        let bar = std::io::stderr().is_terminal().then(|| bar(Some(count)));
+        Steps { bar }
+    }
+
+    /// Begins the next step: a line in a log.
+    pub(crate) fn next(&self, name: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.inc(u64::from(!bar.message().is_empty()));
+                self.detail(name, "");
+            }
+            None => output::say(&format!("  {name}")),
+        }
+    }
+
+    /// What of a step is under way, where it can be shown and taken away again.
+    pub(crate) fn detail(&self, step: &str, what: &str) {
+        if let Some(bar) = &self.bar {
+            let colon = if what.is_empty() { "" } else { ": " };
+            bar.set_message(format!("{step}{colon}{what}"));
+            bar.tick();
+        }
+    }
+}
+
+impl Drop for Steps {
+    /// Takes the live lines away, whatever came of it.
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Where memory and time go.
 fn state(metrics: &Metrics) -> String {
     let memory = resident().unwrap_or(metrics.buffers);

@@ -33,6 +33,7 @@ mod error;
 mod hierarchy;
 mod inspect;
 mod layout;
+pub mod limits;
 mod metadata;
 mod metrics;
 mod options;

@@ -3,7 +3,7 @@
 pub(crate) mod codec;
 pub(crate) mod dims;
 mod scale;
-mod size;
+pub(crate) mod size;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,34 @@
+//! What `forebay bench` measures, and against what.
+
+mod against;
+mod fill;
+mod fit;
+mod images;
+mod ingest;
+mod job;
+mod machine;
+mod pieces;
+mod report;
+mod rounds;
+mod run;
+mod scenario;
+mod series;
+mod sink;
+mod yardsticks;
+
+use std::time::Instant;
+
+pub(crate) use against::Against;
+pub(crate) use fill::Fill;
+pub(crate) use ingest::Ingest;
+pub(crate) use job::{Asked, Job};
+pub(crate) use report::Outcome;
+pub(crate) use rounds::measure;
+pub(crate) use scenario::{Changes, Scenario};
+pub(crate) use sink::{Place, Sink};
+
+/// The clock of every measurement here.
+#[expect(clippy::disallowed_methods, reason = "a measurement from outside, where there is no seam")]
+fn clock() -> Instant {
+    Instant::now()
+}

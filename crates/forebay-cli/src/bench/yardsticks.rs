@@ -1,0 +1,159 @@
+//! What the machine can do at most with the bytes of a run.
+
+use std::path::Path;
+use std::time::Duration;
+
+use forebay::limits::{self, Chunks, Error, Threads, Way};
+
+use super::series::Series;
+use super::{Job, Sink};
+use crate::Failure;
+
+/// A limit, measured beside the runs.
+pub(crate) struct Limit {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    /// Whether every run of this kind must do it, so that it cannot be faster.
+    pub(crate) applies: bool,
+    /// Bytes that were moved.
+    pub(crate) bytes: u64,
+    /// Seconds for the bytes of a run.
+    pub(crate) seconds: Series,
+    /// Why it could not be measured.
+    pub(crate) absent: Option<String>,
+}
+
+/// A kind of limit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Memcpy,
+    Codec,
+    Buffered,
+    Direct,
+}
+
+/// All that a round of limits needs, held ready.
+pub(crate) struct Yardsticks<'a> {
+    job: &'a Job,
+    threads: Threads,
+    to: Vec<u8>,
+    chunks: Option<Chunks>,
+    /// Folder of the disk that is measured.
+    folder: Option<&'a Path>,
+    /// Bytes that a run stores.
+    bytes_out: u64,
+    limits: Vec<(Kind, Limit)>,
+}
+
+impl<'a> Yardsticks<'a> {
+    pub(crate) fn new(job: &'a Job, folder: Option<&'a Path>) -> Result<Yardsticks<'a>, Failure> {
+        let each = Threads::new(job.options.threads).map_err(failed)?;
+        let all = (each.count() * job.streams()).min(job.machine.cores.max(each.count()));
+        let threads = if all == each.count() { each } else { Threads::new(all).map_err(failed)? };
+        let chunks = match job.plan.codec.is_none() {
+            true => None,
+            false => Some(Chunks::new(&threads, &job.plan, &job.source).map_err(failed)?),
+        };
+        // Written, not only promised by the system.
+        let to = vec![1; job.source.len()];
+        let limits = kinds(job).into_iter().map(|kind| (kind, limit(kind))).collect();
+        Ok(Yardsticks { job, threads, to, chunks, folder, bytes_out: 0, limits })
+    }
+
+    /// Threads that a limit is measured with.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.count()
+    }
+
+    /// What a run was found to store.
+    pub(crate) fn stores(&mut self, bytes: u64) {
+        self.bytes_out = bytes;
+    }
+
+    /// Names of the limits that can be measured, with their places.
+    pub(crate) fn names(&self) -> Vec<(usize, &'static str)> {
+        let all = self.limits.iter().enumerate();
+        all.filter(|(_, (_, l))| l.absent.is_none()).map(|(at, (_, l))| (at, l.name)).collect()
+    }
+
+    /// Measures a limit once. One that this disk does not have is remembered as absent.
+    pub(crate) fn take(&mut self, at: usize) -> Result<(), Failure> {
+        let measured = self.measure(self.limits[at].0);
+        let limit = &mut self.limits[at].1;
+        match measured {
+            Ok((time, bytes)) => {
+                limit.bytes = bytes;
+                limit.seconds.push(time.as_secs_f64());
+            }
+            Err(error @ Error::NoDirect { .. }) => limit.absent = Some(error.to_string()),
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, kind: Kind) -> Result<(Duration, u64), Error> {
+        let (source, bytes) = (&self.job.source, self.job.bytes_in());
+        let disk = |way| {
+            let file = self.folder.unwrap_or(Path::new(".")).join("limit");
+            Ok((limits::write(&file, source, self.bytes_out, way)?, self.bytes_out))
+        };
+        match (kind, &self.chunks) {
+            (Kind::Codec, Some(chunks)) => {
+                Ok((chunks.encode(&self.threads, self.job.chunks())?.0, self.job.bytes_in()))
+            }
+            (Kind::Memcpy | Kind::Codec, _) => {
+                Ok((limits::copy(&self.threads, source, &mut self.to, bytes), bytes))
+            }
+            (Kind::Buffered, _) => disk(Way::Buffered),
+            (Kind::Direct, _) => disk(Way::Direct),
+        }
+    }
+
+    /// All limits, and the one that two of them make together.
+    pub(crate) fn done(self) -> Vec<Limit> {
+        let of = |kind| self.limits.iter().find(|l| l.0 == kind).map(|l| &l.1);
+        let both = match (of(Kind::Memcpy), of(Kind::Buffered)) {
+            // With a codec the copy hides behind it; without one the same cores do one after the other.
+            (Some(copy), Some(write)) if self.chunks.is_none() => Some(Limit {
+                name: "memcpy, then write",
+                what: "the two one after the other, as the same bytes go through both",
+                applies: true,
+                bytes: copy.bytes,
+                seconds: copy.seconds.with(&write.seconds, |a, b| a + b),
+                absent: None,
+            }),
+            _ => None,
+        };
+        self.limits.into_iter().map(|l| l.1).chain(both).collect()
+    }
+}
+
+fn kinds(job: &Job) -> Vec<Kind> {
+    let mut kinds = vec![Kind::Memcpy];
+    if !job.plan.codec.is_none() {
+        kinds.push(Kind::Codec);
+    }
+    if matches!(job.asked.sink, Sink::Disk(_)) {
+        kinds.extend([Kind::Buffered, Kind::Direct]);
+    }
+    kinds
+}
+
+fn limit(kind: Kind) -> Limit {
+    let (name, what, applies) = match kind {
+        Kind::Memcpy => ("memcpy", "the input copied once, on all threads", true),
+        Kind::Codec => ("codec alone", "the same chunks compressed, on all threads", true),
+        Kind::Buffered => {
+            ("buffered write", "the output written to one file and made durable, as the store does", true)
+        }
+        // The store does not write this way: it may be faster than this.
+        Kind::Direct => {
+            ("direct write", "the output written to one file in whole pages, past the cache", false)
+        }
+    };
+    Limit { name, what, applies, bytes: 0, seconds: Series::default(), absent: None }
+}
+
+fn failed(error: Error) -> Failure {
+    Failure::Run(format!("a limit could not be measured: {error}"))
+}

@@ -1,18 +1,17 @@
-//! Memory of the host device: zeroed pages of the host, aligned for direct writes.
+//! Memory of the host device: zeroed pages of the host.
+//!
+//! Taken from the system by whole pages, large ones where it has them: a scatter jumps from chunk to chunk, and with pages
+//! of 4 KiB it would spend its time finding them. All of them are touched at open, so that no run meets a page fault.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 
 use device::sync::Arc;
 use device::{Backing, Error, Operation, Region};
-
-/// A page: direct writes and vector loads start on it.
-const ALIGNMENT: usize = 4096;
+use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 struct Pages {
     base: NonNull<u8>,
     len: usize,
-    layout: Layout,
 }
 
 // SAFETY: the pages belong to this value; order between users is made by marks, not by the pointer.
@@ -20,7 +19,7 @@ unsafe impl Send for Pages {}
 // SAFETY: as above.
 unsafe impl Sync for Pages {}
 
-// SAFETY: `base` points to `len` bytes from `alloc_zeroed`, freed in `drop` only.
+// SAFETY: `base` points to `len` bytes of a mapping of our own, taken back in `drop` only.
 unsafe impl Backing for Pages {
     fn base(&self) -> *mut u8 {
         self.base.as_ptr()
@@ -37,19 +36,28 @@ unsafe impl Backing for Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: allocated in `allocate` with this layout, freed once.
-        unsafe { dealloc(self.base.as_ptr(), self.layout) }
+        // SAFETY: mapped in `allocate` with this length, unmapped once; nobody holds a view any more.
+        let gone = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len.max(1)) };
+        debug_assert!(gone.is_ok(), "{gone:?}");
     }
 }
 
 pub(crate) fn allocate(len: usize) -> Result<Region, Error> {
-    let refuse = |why: String| Error::new(Operation::Allocate, why);
-    let layout = Layout::from_size_align(len.max(1), ALIGNMENT).map_err(|e| refuse(e.to_string()))?;
-    // SAFETY: the layout has at least one byte.
-    let base = NonNull::new(unsafe { alloc_zeroed(layout) });
-    let base =
-        base.ok_or_else(|| refuse(format!("no {len} bytes of host memory: make chunks or batches smaller")))?;
-    Ok(Region::new(Arc::new(Pages { base, len, layout })))
+    let refuse = |e: &dyn std::fmt::Display| {
+        let why = format!("no {len} bytes of host memory ({e}): make chunks or batches smaller");
+        Error::new(Operation::Allocate, why)
+    };
+    let (size, access) = (len.max(1), ProtFlags::READ | ProtFlags::WRITE);
+    // SAFETY: a new mapping at a place of the system's choice touches no other.
+    let base = unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), size, access, MapFlags::PRIVATE) };
+    let base = base.map_err(|e| refuse(&e))?;
+    // Advice may be refused by a system that has no such thing; the pages are good without it.
+    for advice in [Advice::LinuxHugepage, Advice::LinuxPopulateWrite] {
+        // SAFETY: the mapping is ours and nobody else knows it yet.
+        let _ = unsafe { rustix::mm::madvise(base, size, advice) };
+    }
+    let base = NonNull::new(base.cast()).ok_or_else(|| refuse(&"the system gave no address"))?;
+    Ok(Region::new(Arc::new(Pages { base, len })))
 }
 
 /// Bytes that the caller gave.

@@ -8,9 +8,8 @@ use forebay::store::{Discard, Store};
 
 use crate::Failure;
 
-/// Pages that the discarding sink asks for. The design says 4096, as a disk asks for when it is written to directly;
-/// it follows when forebay writes aligned.
-const DISCARD_ALIGNMENT: u64 = 0;
+/// Pages that the discarding sink asks for, as a disk does that is written to directly.
+const DISCARD_ALIGNMENT: u64 = 4096;
 
 /// Where runs go.
 #[derive(Clone, Debug, PartialEq, Eq)]

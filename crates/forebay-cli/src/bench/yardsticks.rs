@@ -56,7 +56,7 @@ impl<'a> Yardsticks<'a> {
         };
         // Written, not only promised by the system.
         let to = vec![1; job.source.len()];
-        let limits = kinds(job).into_iter().map(|kind| (kind, limit(kind))).collect();
+        let limits = kinds(job).into_iter().map(|kind| (kind, limit(kind, job.options.direct))).collect();
         Ok(Yardsticks { job, threads, to, chunks, folder, bytes_out: 0, limits })
     }
 
@@ -112,9 +112,10 @@ impl<'a> Yardsticks<'a> {
     /// All limits, and the one that two of them make together.
     pub(crate) fn done(self) -> Vec<Limit> {
         let of = |kind| self.limits.iter().find(|l| l.0 == kind).map(|l| &l.1);
-        let both = match (of(Kind::Memcpy), of(Kind::Buffered)) {
+        let way = if self.job.options.direct { Kind::Direct } else { Kind::Buffered };
+        let both = match (of(Kind::Memcpy), of(way)) {
             // With a codec the copy hides behind it; without one the same cores do one after the other.
-            (Some(copy), Some(write)) if self.chunks.is_none() => Some(Limit {
+            (Some(copy), Some(write)) if self.chunks.is_none() && write.absent.is_none() => Some(Limit {
                 name: "memcpy, then write",
                 what: "the two one after the other, as the same bytes go through both",
                 applies: true,
@@ -139,16 +140,17 @@ fn kinds(job: &Job) -> Vec<Kind> {
     kinds
 }
 
-fn limit(kind: Kind) -> Limit {
+/// A limit of a run that writes past the cache, or through it.
+fn limit(kind: Kind, direct: bool) -> Limit {
     let (name, what, applies) = match kind {
         Kind::Memcpy => ("memcpy", "the input copied once, on all threads", true),
         Kind::Codec => ("codec alone", "the same chunks compressed, on all threads", true),
+        // The way that the store does not take is shown for comparison.
         Kind::Buffered => {
-            ("buffered write", "the output written to one file and made durable, as the store does", true)
+            ("buffered write", "the output written to one file and made durable, as the store does", !direct)
         }
-        // The store does not write this way: it may be faster than this.
         Kind::Direct => {
-            ("direct write", "the output written to one file in whole pages, past the cache", false)
+            ("direct write", "the output written to one file in whole pages, past the cache", direct)
         }
     };
     Limit { name, what, applies, bytes: 0, seconds: Series::default(), absent: None }

@@ -159,14 +159,14 @@ mod tests {
         }
     }
 
-    /// Whether rows of depth 0, submission and lane order lead from one stage to another.
+    /// Whether rows that pass contents on, submission and lane order lead from one stage to another.
     fn reaches(from: Stage, to: Stage, case: Case) -> bool {
         let mut seen = vec![from];
         let mut next = 0;
         while next < seen.len() {
             let s = seen[next];
             next += 1;
-            let ahead = rows(case).filter(|(_, r)| r.kind == Kind::Ready && r.from == s).map(|(_, r)| r.to);
+            let ahead = rows(case).filter(|(_, r)| r.kind != Kind::Reuse && r.from == s).map(|(_, r)| r.to);
             let position = |s: Stage| Stage::ALL.iter().position(|o| *o == s);
             let later = |t: &Stage| t.lane(case) == s.lane(case) && position(*t) > position(s);
             let mut found: Vec<_> = ahead.chain(Stage::ALL.into_iter().filter(later)).collect();

@@ -273,3 +273,61 @@ impl Entered {
         self.stage
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plan::{Memory, Mode};
+
+    fn order() -> Arc<Order> {
+        let device = Arc::new(host::Host::open(1).unwrap());
+        let case =
+            Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Host, compressed: false, aligned: false };
+        Arc::new(Order::new(device, case).unwrap())
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_stage_is_entered_and_ended_on_its_own_lane() {
+        let order = order();
+        let enter = |lane: Option<Lane>| {
+            let _lane = lane.map(on);
+            let act = || order.begin(Stage::Fill, 0).and_then(Entered::end).unwrap();
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_ok()
+        };
+        assert!(!enter(None), "no lane at all");
+        assert!(!enter(Some(Lane::Courier)), "another lane");
+        assert!(enter(Some(Lane::Producer)));
+        assert!(!enter(None), "the lane was left");
+    }
+
+    #[test]
+    fn a_row_is_used_when_something_waited_for_it() {
+        let order = order();
+        let _lane = on(Lane::Producer);
+        let unused = || order.unused().contains(&"staging_free");
+        for generation in 0..2 {
+            order.begin(Stage::Fill, generation).unwrap().end().unwrap();
+            order.begin(Stage::Scatter, generation).unwrap().end().unwrap();
+            assert!(unused(), "the ring has not come round");
+        }
+        order.begin(Stage::Fill, 2).unwrap().end().unwrap();
+        assert!(!unused());
+        assert!(order.unused().contains(&"sunk"));
+    }
+
+    #[test]
+    fn a_failure_ends_a_wait_for_a_store_that_never_answers() {
+        let order = order();
+        let (device, waiting) = (order.device().clone(), order.clone());
+        let thread = device.spawn(
+            "waits",
+            Box::new(move || {
+                let _lane = on(Lane::Producer);
+                assert!(matches!(waiting.settled("sunk", 0), Err(Error::Stopped)));
+            }),
+        );
+        order.raise();
+        thread.unwrap().join().unwrap();
+    }
+}

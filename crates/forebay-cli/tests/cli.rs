@@ -342,6 +342,32 @@ fn a_cap_that_is_too_small_is_refused_with_a_chunk_that_fits() {
 }
 
 #[test]
+fn direct_writing_stores_the_same_with_and_without_the_gate() {
+    let desk = Desk::new();
+    let write = |store: &str, more: &[&str]| {
+        let run = [&["write", "-", store, "--batch", "1"], &STREAM[..], more].concat();
+        desk.run_with(&run, &frames(40))
+    };
+    let direct = write("direct", &["--direct"]);
+    if direct.code != Some(0) {
+        // Only a file system that cannot may refuse, and then it says which.
+        let path = desk.0.path().display().to_string();
+        assert!(direct.said.contains("direct I/O") && direct.said.contains(&path), "{}", direct.said);
+        return;
+    }
+    write("plain", &[]).fine();
+    write("gateless", &["--direct", "--no-gate"]).fine();
+    let shard = |store: &str, t| fs::read(desk.at(store).join(format!("0/c/{t}/0/0"))).unwrap();
+    for t in 0..20 {
+        assert!(shard("plain", t) == shard("direct", t) && shard("plain", t) == shard("gateless", t), "{t}");
+    }
+    desk.run(&["verify", "direct"]).fine();
+    let refusal = write("refused", &["--direct", "--no-gate", "--mode", "pipelined"]);
+    assert!(refusal.said.contains("pipelined") && refusal.said.contains("gate"), "{}", refusal.said);
+    assert!(!desk.at("refused").exists());
+}
+
+#[test]
 fn every_mode_stores_the_same() {
     let desk = Desk::new();
     for mode in ["pipelined", "drain-before-kick", "drain-after-kick"] {

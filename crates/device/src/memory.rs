@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::error::{Error, Operation};
@@ -30,6 +31,11 @@ pub unsafe trait Backing: Send + Sync {
     /// Whether there are no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+    /// Told when the host takes bytes `range` to be read or written, and where in the source. A device that checks the
+    /// order of accesses listens; others do not.
+    fn taken(&self, range: Range<usize>, write: bool, at: &'static Location<'static>) {
+        let _ = (range, write, at);
     }
 }
 
@@ -95,8 +101,9 @@ impl Span {
         unsafe { self.region.0.base().add(self.range.start) }
     }
 
-    fn host(&self) -> Result<(), Error> {
+    fn host(&self, write: bool, at: &'static Location<'static>) -> Result<(), Error> {
         if self.region.0.host_visible() {
+            self.region.0.taken(self.range.clone(), write, at);
             return Ok(());
         }
         Err(Error::new(Operation::Copy, "the host cannot reach memory of the device: copy it down first"))
@@ -171,8 +178,9 @@ impl<'a> Read<'a> {
     ///
     /// # Errors
     /// The memory is the device's own.
+    #[track_caller]
     pub fn bytes(&self) -> Result<&'a [u8], Error> {
-        self.span.host()?;
+        self.span.host(false, Location::caller())?;
         // SAFETY: host-visible, allocated, and whoever minted the view vouched that nothing writes meanwhile.
         Ok(unsafe { std::slice::from_raw_parts(self.span.base(), self.len()) })
     }
@@ -233,8 +241,9 @@ impl<'a> Write<'a> {
     ///
     /// # Errors
     /// The memory is the device's own.
+    #[track_caller]
     pub fn into_bytes(self) -> Result<&'a mut [u8], Error> {
-        self.span.host()?;
+        self.span.host(true, Location::caller())?;
         // SAFETY: as in `bytes`; the view is gone, so this is the only way to them.
         Ok(unsafe { std::slice::from_raw_parts_mut(self.span.base(), self.span.range.len()) })
     }
@@ -243,8 +252,9 @@ impl<'a> Write<'a> {
     ///
     /// # Errors
     /// The memory is the device's own.
+    #[track_caller]
     pub fn bytes(&mut self) -> Result<&mut [u8], Error> {
-        self.span.host()?;
+        self.span.host(true, Location::caller())?;
         // SAFETY: host-visible, allocated, and whoever minted the view vouched that it is the only one in use.
         Ok(unsafe { std::slice::from_raw_parts_mut(self.span.base(), self.span.range.len()) })
     }

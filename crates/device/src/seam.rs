@@ -1,5 +1,6 @@
 //! What a device does.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +120,12 @@ pub trait Device: Send + Sync {
 
     /// How often device lanes have waited for `mark`, and for how long; `None` where the device cannot say.
     fn parked(&self, mark: Mark) -> Option<(u64, Duration)>;
+
+    /// Told which stage, of which generation, the work belongs to that this thread queues or does from now on, and where
+    /// in the source it is entered. A device that checks the order of accesses names it in its reports.
+    fn enter(&self, stage: &'static str, generation: u64, at: &'static Location<'static>) {
+        let _ = (stage, generation, at);
+    }
 
     /// Queues a copy.
     ///

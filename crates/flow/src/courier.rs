@@ -78,7 +78,8 @@ pub(crate) fn drain(run: &Arc<Run>, shards: &mut Shards) {
 /// for, the gate among it, is published here and nowhere else, once for each batch.
 fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
     let generation = handoff.generation;
-    // The store's answer, whatever happens here: the slot is owed back exactly once.
+    // The store's answer, whatever happens here: the slot is owed back exactly once. The courier's share of it ends with
+    // this function, after the publication: on the host that is what `delivered` would say.
     let owed = Arc::new(Owed { run: run.clone(), generation, held: Default::default() });
     // A panic must not leave the producer waiting for batches that nobody will deliver.
     let delivery = AssertUnwindSafe(|| deliver(run, shards, handoff, &owed));

@@ -178,6 +178,7 @@ impl<State> Lease<State> {
     }
 
     fn check(&self, entered: &Entered, allowed: bool) {
+        entered.name_it();
         assert!(allowed, "{:?} does not touch {:?}: see the table", entered.stage(), self.buffer);
         let own = self.buffer.copies_clock() == entered.stage().clock();
         debug_assert!(!own || entered.generation() == self.generation || entered.stage().looks_back());

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -117,6 +118,7 @@ impl Order {
     }
 
     /// Enters a stage: whatever must come before it does, once its lane gets there.
+    #[track_caller]
     pub(crate) fn begin(self: &Arc<Self>, stage: Stage, generation: u64) -> Result<Entered, Error> {
         // Hand-offs first: they are what makes the other records exist.
         self.handed(stage, generation)?;
@@ -124,11 +126,12 @@ impl Order {
     }
 
     /// The same, after [`Order::handed`].
+    #[track_caller]
     pub(crate) fn begin_handed(self: &Arc<Self>, stage: Stage, generation: u64) -> Result<Entered, Error> {
         self.check_lane(stage);
         self.wait_all(stage, generation, |m| m != Mechanism::HandOff)?;
         self.note(stage, generation);
-        Ok(Entered { order: self.clone(), stage, generation })
+        Ok(Entered { order: self.clone(), stage, generation, at: Location::caller() })
     }
 
     /// Notes that every row that leads to a stage has ordered something.
@@ -248,12 +251,19 @@ pub struct Entered {
     order: Arc<Order>,
     stage: Stage,
     generation: u64,
+    /// Where in the source it was entered.
+    at: &'static Location<'static>,
 }
 
 impl Entered {
     /// Ends the stage: records what leaves it on its own clock.
     pub(crate) fn end(self) -> Result<(), Error> {
         self.order.close(self.stage, self.stage.clock(), self.generation)
+    }
+
+    /// Tells the device which stage the work belongs to that is queued now: stages of several lanes are queued in turn.
+    pub(crate) fn name_it(&self) {
+        self.order.device.enter(self.stage.name(), self.generation, self.at);
     }
 
     pub(crate) fn generation(&self) -> u64 {

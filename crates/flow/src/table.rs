@@ -207,6 +207,32 @@ impl Stage {
         Stage::TailUpload,
     ];
 
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Refill => "Refill",
+            Stage::Fill => "Fill",
+            Stage::Kick => "Kick",
+            Stage::Fetch => "Fetch",
+            Stage::Size => "Size",
+            Stage::Deliver => "Deliver",
+            Stage::Publish => "Publish",
+            Stage::SinkWrite => "SinkWrite",
+            Stage::Upload => "Upload",
+            Stage::Zero => "Zero",
+            Stage::Carry => "Carry",
+            Stage::Scatter => "Scatter",
+            Stage::TablesUp => "TablesUp",
+            Stage::Compress => "Compress",
+            Stage::Aggregate => "Aggregate",
+            Stage::Index => "Index",
+            Stage::Raw => "Raw",
+            Stage::Payload => "Payload",
+            Stage::TailUpload => "TailUpload",
+        }
+    }
+
     /// The lane that it runs on.
     #[must_use]
     pub const fn lane(self, case: Case) -> Lane {
@@ -413,7 +439,8 @@ pub const fn live(i: usize, case: Case) -> Option<Row> {
         14 if device && compressed => row("sized", (Size, Payload), Batch, Ready, HostIndex),
         15 if device => row("payload_down", (down, Deliver), Batch, Ready, HostPayload),
         16 if case.has_courier() => row("handed", (Fetch, Size), Batch, Ready, Handoff),
-        17 => row("delivered", (Publish, Kick), Batch, Reuse, Handoff),
+        // On the host `sunk` goes to Kick too, and the courier's own share of it ends after Publish: it implies this one.
+        17 if device || !case.has_courier() => row("delivered", (Publish, Kick), Batch, Reuse, Handoff),
         18 => row("to_sink", (Deliver, SinkWrite), Batch, Ready, Footers),
         19 if !device => row("sunk", (SinkWrite, Kick), Batch, Reuse, Packed),
         19 if compressed => row("sunk", (SinkWrite, Size), Batch, Reuse, HostPayload),

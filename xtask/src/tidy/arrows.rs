@@ -15,7 +15,7 @@ const ROOMS: &[Room] = &[
     Room { name: "device", imports: &["plan"] },
     Room { name: "host", imports: &["device", "plan"] },
     Room { name: "cuda", imports: &["device", "plan"] },
-    Room { name: "sim", imports: &["device", "host"] },
+    Room { name: "sim", imports: &["device", "host", "plan"] },
     Room { name: "store", imports: &[] },
     Room { name: "stage", imports: &["plan", "format", "device", "store"] },
     Room { name: "flow", imports: &["stage", "device", "plan", "store"] },

@@ -1,0 +1,24 @@
+//! A device that runs one step at a time, in an order that a [`Chooser`] picks, and reports every access that nothing
+//! orders.
+//!
+//! The orchestration runs unchanged: the same producer, courier and keeper, each on a thread of its own, of which one
+//! runs at a time. Wherever one of them waits or queues work, the chooser says who goes on: that thread, another, the
+//! next step of a device lane, or a part that the store gives back ([`Sim::later`]). Kernels are those of the host, on
+//! real bytes.
+//!
+//! Each lane, thread and answer of the store has a vector clock. A record carries the clock of its lane, a wait joins it.
+//! Of every byte range of every buffer the last write and the reads since are kept; a new access must have seen those it
+//! conflicts with, whatever order they happened to run in. So one schedule is often enough to find a missing row.
+//!
+//! Not for production: it is slow, and its clock moves only when nothing else can.
+
+mod choose;
+mod clock;
+mod device;
+mod encoder;
+mod machine;
+mod memory;
+mod shadow;
+
+pub use choose::{Chooser, Priorities, Random, Replay};
+pub use device::{Outcome, Sim};

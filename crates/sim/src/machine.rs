@@ -1,0 +1,456 @@
+//! The state of a simulated device, and the choice of who goes on.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use device::sync::{Arc, Condvar, Mutex, MutexGuard};
+use device::{Error, Mark, Operation};
+
+use crate::choose::{self, Chooser};
+use crate::clock::{ALL, ANSWERS, Actor, Clock, LANES, MAIN, THREADS, name};
+use crate::memory::Touch;
+use crate::shadow::{Access, Shadow};
+
+/// Work of a lane, with the clock of the thread that queued it.
+pub(crate) enum Step {
+    Run { kernel: Kernel, touches: Vec<Touch>, by: Access, clock: Clock },
+    Record(Mark, u64, Clock),
+    Wait(Mark, u64, Clock),
+}
+
+pub(crate) type Kernel = Box<dyn FnOnce() -> Result<(), Error> + Send>;
+
+/// What a thread needs to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: it stands at a point of choice.
+    Turn,
+    Mark(Mark, u64),
+    Either((Mark, u64), (Mark, u64)),
+    /// The mark, or the time.
+    Until(Mark, u64, Duration),
+    /// All device lanes idle.
+    Idle,
+    /// The end of a thread.
+    End(Actor),
+}
+
+pub(crate) struct Thread {
+    name: String,
+    /// `None`: it runs, or it has ended.
+    need: Option<Need>,
+    ended: bool,
+}
+
+/// Something that the store will do, with the clock of whoever handed it over.
+struct Answer {
+    actor: Actor,
+    job: Box<dyn FnOnce() + Send>,
+    clock: Clock,
+}
+
+#[derive(Default)]
+struct MarkState {
+    told: u64,
+    gate: bool,
+    /// Generations that were reached, and what whoever waits for them has then seen. A device keeps a few; older ones
+    /// were waited for.
+    reached: VecDeque<(u64, Clock)>,
+}
+
+pub(crate) struct State {
+    chooser: Box<dyn Chooser>,
+    pub(crate) lanes: [VecDeque<Step>; LANES],
+    pub(crate) clocks: [Clock; ALL],
+    marks: Vec<MarkState>,
+    pub(crate) threads: Vec<Thread>,
+    current: Actor,
+    answers: Vec<Answer>,
+    next_answer: usize,
+    /// What the answers that have ended have seen.
+    answered: Clock,
+    pub(crate) now: Duration,
+    /// Stage that each thread works for.
+    pub(crate) stages: [Access; ALL],
+    pub(crate) shadows: Vec<Shadow>,
+    pub(crate) failed: Option<Error>,
+    /// The first conflict, or who waited for what when nobody could go on.
+    pub(crate) verdict: Option<String>,
+    pub(crate) choices: String,
+    pub(crate) steps: u64,
+}
+
+/// A simulated device's inside.
+pub(crate) struct Machine {
+    state: Mutex<State>,
+    turn: Condvar,
+}
+
+std::thread_local! {
+    static SELF: std::cell::Cell<Actor> = const { std::cell::Cell::new(MAIN) };
+    static IN_KERNEL: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Who acts on this thread.
+pub(crate) fn me() -> Actor {
+    SELF.get()
+}
+
+impl State {
+    pub(crate) fn new(chooser: Box<dyn Chooser>) -> State {
+        let nobody =
+            Access { actor: MAIN, number: 0, stage: ("nothing", 0), at: std::panic::Location::caller() };
+        let main = Thread { name: "main".to_owned(), need: None, ended: false };
+        State {
+            chooser,
+            lanes: Default::default(),
+            clocks: [Clock::default(); ALL],
+            marks: Vec::new(),
+            threads: vec![main],
+            current: MAIN,
+            answers: Vec::new(),
+            next_answer: 0,
+            answered: Clock::default(),
+            now: Duration::ZERO,
+            stages: [nobody; ALL],
+            shadows: Vec::new(),
+            failed: None,
+            verdict: None,
+            choices: String::new(),
+            steps: 0,
+        }
+    }
+
+    pub(crate) fn add_mark(&mut self, gate: bool) -> Mark {
+        self.marks.push(MarkState { gate, ..MarkState::default() });
+        Mark(self.marks.len() as u32 - 1)
+    }
+
+    pub(crate) fn tell(&mut self, mark: Mark, generation: u64) -> Result<(), Error> {
+        let state = &mut self.marks[mark.0 as usize];
+        if generation < state.told {
+            let why = format!("generation {generation} of mark {} was recorded before", mark.0);
+            return Err(Error::new(Operation::Record, why));
+        }
+        state.told = generation + 1;
+        Ok(())
+    }
+
+    pub(crate) fn expect_told(&self, mark: Mark, generation: u64) -> Result<(), Error> {
+        let state = &self.marks[mark.0 as usize];
+        if state.gate || generation < state.told {
+            return Ok(());
+        }
+        let why = format!("generation {generation} of mark {} is not recorded yet", mark.0);
+        Err(Error::new(Operation::Wait, why))
+    }
+
+    /// A mark is reached by an actor.
+    pub(crate) fn reach(&mut self, mark: Mark, generation: u64, actor: Actor) {
+        let clock = self.clocks[actor];
+        self.marks[mark.0 as usize].reached.push_back((generation, clock));
+    }
+
+    /// A host lane reaches a mark. The store's answers share counts of their own, so the last of them has seen the others
+    /// that have ended.
+    pub(crate) fn reach_on_host(&mut self, mark: Mark, generation: u64, actor: Actor, sink: bool) {
+        if sink {
+            let answered = self.answered;
+            self.clocks[actor].join(&answered);
+        }
+        self.reach(mark, generation, actor);
+    }
+
+    pub(crate) fn is_reached(&self, mark: Mark, generation: u64) -> bool {
+        self.seen(mark, generation).is_some()
+    }
+
+    /// What whoever waits for a generation sees; `None` while it is not reached.
+    fn seen(&self, mark: Mark, generation: u64) -> Option<Clock> {
+        let reached = &self.marks[mark.0 as usize].reached;
+        reached.iter().find(|(g, _)| *g >= generation).map(|(_, clock)| *clock)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.lanes.iter().all(VecDeque::is_empty)
+    }
+
+    fn can_step(&self, lane: usize) -> bool {
+        match self.lanes[lane].front() {
+            None => false,
+            Some(Step::Wait(mark, generation, _)) => self.seen(*mark, *generation).is_some(),
+            Some(_) => true,
+        }
+    }
+
+    fn is_met(&self, need: Need) -> bool {
+        let reached = |(mark, generation)| self.seen(mark, generation).is_some();
+        match need {
+            Need::Turn => true,
+            Need::Mark(mark, generation) => reached((mark, generation)),
+            Need::Either(first, or) => reached(first) || reached(or),
+            Need::Until(mark, generation, deadline) => reached((mark, generation)) || self.now >= deadline,
+            Need::Idle => self.is_idle(),
+            Need::End(thread) => self.threads[thread - LANES].ended,
+        }
+    }
+
+    /// Everybody who can go on: lanes, threads, answers of the store.
+    fn ready(&self) -> Vec<Actor> {
+        let lanes = (0..LANES).filter(|l| self.can_step(*l));
+        let threads = self.threads.iter().enumerate();
+        let threads = threads.filter(|(_, t)| t.need.is_some_and(|n| self.is_met(n))).map(|(i, _)| LANES + i);
+        let answers = (0..self.answers.len()).map(|i| LANES + THREADS + i);
+        lanes.chain(threads).chain(answers).collect()
+    }
+
+    /// Time passes only when nothing else can: to the earliest deadline.
+    fn pass_time(&mut self) -> bool {
+        let deadline = |t: &Thread| match t.need {
+            Some(Need::Until(_, _, deadline)) if deadline < Duration::MAX => Some(deadline),
+            _ => None,
+        };
+        let Some(next) = self.threads.iter().filter_map(deadline).min() else { return false };
+        self.now = self.now.max(next);
+        true
+    }
+
+    fn pick(&mut self, who: &[Actor]) -> Actor {
+        if who.len() == 1 {
+            return who[0];
+        }
+        let place = self.chooser.choose(who);
+        choose::write(place, &mut self.choices);
+        who[place]
+    }
+
+    /// Runs the first step of a lane.
+    fn step(&mut self, lane: usize) {
+        self.steps += 1;
+        match self.lanes[lane].pop_front() {
+            Some(Step::Record(mark, generation, clock)) => {
+                self.clocks[lane].join(&clock);
+                self.reach(mark, generation, lane);
+            }
+            Some(Step::Wait(mark, generation, clock)) => {
+                self.clocks[lane].join(&clock);
+                if let Some(seen) = self.seen(mark, generation) {
+                    self.clocks[lane].join(&seen);
+                }
+            }
+            Some(Step::Run { kernel, touches, by, clock }) => {
+                self.clocks[lane].join(&clock);
+                let number = self.clocks[lane].tick(lane);
+                for touch in touches {
+                    self.touch(&touch, Access { actor: lane, number, ..by });
+                }
+                // After a failure work is skipped and marks are still reached, as on any device.
+                if self.failed.is_none() {
+                    self.failed = run(kernel).err();
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Notes an access, and the first conflict.
+    pub(crate) fn touch(&mut self, touch: &Touch, by: Access) {
+        let seen = self.clocks[by.actor];
+        let found = self.shadows[touch.region].access(touch.range.clone(), touch.write, by, &seen);
+        if let Some(conflict) = found {
+            self.verdict.get_or_insert(format!("race on buffer {}: {conflict}", touch.region));
+        }
+    }
+
+    /// Who waits for what.
+    fn stuck(&self) -> String {
+        let threads = self.threads.iter().filter_map(|t| Some(format!("{} needs {:?}", t.name, t.need?)));
+        let lanes = self.lanes.iter().enumerate().filter_map(|(lane, steps)| match steps.front()? {
+            Step::Wait(mark, generation, _) => {
+                Some(format!("{} waits for mark {} of generation {generation}", name(lane), mark.0))
+            }
+            _ => None,
+        });
+        format!("deadlock: {}", threads.chain(lanes).collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// Whether this thread runs a kernel.
+pub(crate) fn in_kernel() -> bool {
+    IN_KERNEL.get()
+}
+
+/// Runs a kernel; its accesses were noted before.
+fn run(kernel: Kernel) -> Result<(), Error> {
+    IN_KERNEL.set(true);
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(kernel));
+    IN_KERNEL.set(false);
+    ended.unwrap_or_else(|_| Err(Error::new(Operation::Wait, "a kernel panicked")))
+}
+
+impl Machine {
+    pub(crate) fn new(chooser: Box<dyn Chooser>) -> Arc<Machine> {
+        SELF.set(MAIN);
+        Arc::new(Machine { state: Mutex::new(State::new(chooser)), turn: Condvar::new() })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Blocks this thread until its need is met and the choice falls on it. Whoever blocks chooses who goes on, and runs
+    /// the steps of lanes and the answers of the store itself.
+    pub(crate) fn block(&self, need: Need) -> Result<(), Error> {
+        let me = me();
+        if me >= LANES + THREADS {
+            // An answer of the store must not wait: it runs on the thread of somebody else.
+            return Ok(());
+        }
+        let mut state = self.lock();
+        state.threads[me - LANES].need = Some(need);
+        self.go_on(state, Some(me))
+    }
+
+    /// Chooses until the choice falls on `me`; without one, until it falls on any thread.
+    fn go_on<'a>(&'a self, mut state: MutexGuard<'a, State>, me: Option<Actor>) -> Result<(), Error> {
+        loop {
+            if state.verdict.is_some() {
+                return self.give_up(state, me);
+            }
+            let ready = state.ready();
+            if ready.is_empty() {
+                if state.pass_time() {
+                    continue;
+                }
+                if me.is_none() && state.threads.iter().all(|t| t.need.is_none()) {
+                    return Ok(());
+                }
+                state.verdict = Some(state.stuck());
+                continue;
+            }
+            let who = state.pick(&ready);
+            if who < LANES {
+                state.step(who);
+            } else if who >= LANES + THREADS {
+                state = self.answer(state, who - LANES - THREADS);
+            } else if Some(who) == me {
+                return self.resume(state, who);
+            } else {
+                state.current = who;
+                self.turn.notify_all();
+                let Some(me) = me else { return Ok(()) };
+                let chosen = |s: &mut State| s.current != me && s.verdict.is_none();
+                state =
+                    self.turn.wait_while(state, chosen).unwrap_or_else(std::sync::PoisonError::into_inner);
+                return self.resume(state, me);
+            }
+        }
+    }
+
+    /// The need of `me` is met: it sees what whoever met it has seen.
+    fn resume(&self, mut state: MutexGuard<'_, State>, me: Actor) -> Result<(), Error> {
+        if state.verdict.is_some() {
+            return self.give_up(state, Some(me));
+        }
+        state.current = me;
+        let need = state.threads[me - LANES].need.take();
+        let seen = match need {
+            Some(Need::Mark(mark, generation) | Need::Until(mark, generation, _)) => {
+                vec![state.seen(mark, generation)]
+            }
+            Some(Need::Either(first, or)) => match state.seen(first.0, first.1) {
+                Some(clock) => vec![Some(clock)],
+                None => vec![state.seen(or.0, or.1)],
+            },
+            Some(Need::Idle) => (0..LANES).map(|l| Some(state.clocks[l])).collect(),
+            Some(Need::End(thread)) => vec![Some(state.clocks[thread])],
+            Some(Need::Turn) | None => vec![],
+        };
+        for clock in seen.into_iter().flatten() {
+            state.clocks[me].join(&clock);
+        }
+        Ok(())
+    }
+
+    /// A verdict stands: nobody waits any longer, and every thread finds its own way out.
+    fn give_up(&self, mut state: MutexGuard<'_, State>, me: Option<Actor>) -> Result<(), Error> {
+        if let Some(me) = me {
+            state.threads[me - LANES].need = None;
+        }
+        self.turn.notify_all();
+        let why = state.verdict.clone().unwrap_or_default();
+        Err(Error::new(Operation::Wait, why))
+    }
+
+    /// The store gives an answer: on this thread, and as an actor of its own.
+    fn answer<'a>(&'a self, mut state: MutexGuard<'a, State>, place: usize) -> MutexGuard<'a, State> {
+        let answer = state.answers.remove(place);
+        state.steps += 1;
+        state.clocks[answer.actor].join(&answer.clock);
+        drop(state);
+        let before = SELF.replace(answer.actor);
+        (answer.job)();
+        SELF.set(before);
+        let mut state = self.lock();
+        let seen = state.clocks[answer.actor];
+        state.answered.join(&seen);
+        state
+    }
+
+    /// Leaves something to be done by the store, at a moment of somebody's choice.
+    pub(crate) fn later(&self, job: Box<dyn FnOnce() + Send>) {
+        let mut state = self.lock();
+        if state.verdict.is_some() {
+            drop(state);
+            return job();
+        }
+        let actor = LANES + THREADS + state.next_answer % ANSWERS;
+        state.next_answer += 1;
+        let clock = state.clocks[me()];
+        state.answers.push(Answer { actor, job, clock });
+    }
+
+    /// Makes room for a thread; it stands at a point of choice.
+    pub(crate) fn add_thread(&self, name: &str) -> Result<Actor, Error> {
+        let mut state = self.lock();
+        let actor = LANES + state.threads.len();
+        if actor >= LANES + THREADS {
+            return Err(Error::new(Operation::Open, "the simulation has no more threads"));
+        }
+        state.threads.push(Thread { name: name.to_owned(), need: Some(Need::Turn), ended: false });
+        let clock = state.clocks[me()];
+        state.clocks[actor].join(&clock);
+        Ok(actor)
+    }
+
+    /// Runs a thread's body when the choice falls on it, and hands on when it ends.
+    pub(crate) fn run_thread(&self, actor: Actor, body: impl FnOnce()) {
+        SELF.set(actor);
+        let mut state = self.lock();
+        while state.current != actor && state.verdict.is_none() {
+            state = self.turn.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        state.threads[actor - LANES].need = None;
+        drop(state);
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        let mut state = self.lock();
+        state.threads[actor - LANES].ended = true;
+        // A verdict is on its way out with the others.
+        let _ = self.go_on(state, None);
+        if let Err(panic) = ended {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    /// Notes that this thread takes bytes of a buffer, outside of any kernel.
+    pub(crate) fn taken(&self, touch: &Touch, at: &'static std::panic::Location<'static>) {
+        if in_kernel() {
+            return;
+        }
+        let me = me();
+        let mut state = self.lock();
+        let number = state.clocks[me].tick(me);
+        let stage = state.stages[me].stage;
+        state.touch(touch, Access { actor: me, number, stage, at });
+    }
+}

@@ -159,8 +159,8 @@ impl Band<'_> {
     fn scatter<const N: usize>(&self, columns: Range<u64>, source: Typed<'_, N>, from: usize, pool: Pool<N>) {
         let row = self.row;
         let mut i = columns.start;
+        let (mut chunk, mut inside) = (i / row.chunk, i % row.chunk);
         while i < columns.end {
-            let (chunk, inside) = (i / row.chunk, i % row.chunk);
             let width = (row.chunk - inside).min(columns.end - i);
             let block = Block {
                 rows: self.rows as usize,
@@ -173,6 +173,7 @@ impl Band<'_> {
             };
             block.scatter(source, pool);
             i += width;
+            (chunk, inside) = (chunk + 1, 0);
         }
     }
 }

@@ -1,13 +1,24 @@
 //! Scatter: elements of an epoch to their places in chunks.
 //!
-//! The innermost (merged) dimension is copied run by run where it is contiguous in a chunk, element by element
-//! otherwise; the dimensions around it are walked with counters, so that nothing is divided per element.
+//! The two innermost (merged) dimensions are taken together: some rows at once, as long as they go to the same chunks.
+//! In a chunk such rows are copied along the dimension that is contiguous there, run by run, or element by element where
+//! neither is. So channels that arrive interleaved and are stored apart are copied channel by channel. The dimensions
+//! around are walked with counters: nothing is divided per element.
+
+use std::ops::Range;
 
 use plan::{Scatter, ScatterDim};
 use rayon::prelude::*;
 
 /// Elements that one task scatters: enough to be worth a task, few enough to share a frame among cores.
 const TASK: u64 = 1 << 18;
+
+/// Rows that are taken together, at the most: all of what is read of them stays in the nearest cache until the last
+/// column has been copied.
+const ROWS: u64 = 64;
+
+/// Bytes of a run along a row from which on rows are taken one by one: they are read and written in order.
+const LONG: u64 = 256;
 
 /// Where scattered elements come from.
 #[derive(Clone, Copy)]
@@ -90,67 +101,111 @@ enum Typed<'a, const N: usize> {
 }
 
 impl<const N: usize> Typed<'_, N> {
-    fn put(&self, from: usize, to: &mut [[u8; N]]) {
+    /// Every `step`th element, from `from` on.
+    fn put(&self, from: usize, step: usize, to: &mut [[u8; N]]) {
         match self {
-            Typed::Slice(s) => to.copy_from_slice(&s[from..from + to.len()]),
+            Typed::Slice(s) if step == 1 => to.copy_from_slice(&s[from..from + to.len()]),
+            Typed::Slice(s) => to.iter_mut().zip(s[from..].iter().step_by(step)).for_each(|(to, s)| *to = *s),
             Typed::Fill(f) => to.fill(*f),
-        }
-    }
-
-    fn at(&self, i: usize) -> [u8; N] {
-        match self {
-            Typed::Slice(s) => s[i],
-            Typed::Fill(f) => *f,
         }
     }
 }
 
-/// Scatters `count` elements from `first` on, row by row of the innermost dimension.
+/// Scatters `count` elements from `first` on: as many whole rows at once as have their places in the same chunks, or
+/// what there is of one row.
 fn rows<const N: usize>(g: &Scatter, first: u64, count: u64, source: Typed<'_, N>, pool: Pool<N>) {
     let Some((row, outer)) = g.dims.split_last() else {
         return;
     };
+    let together = together::<N>(row, outer);
     let mut walk = Walk::new(outer, first / row.extent);
     let mut i = first % row.extent;
     let mut done = 0;
     while done < count {
-        let len = (row.extent - i).min(count - done);
-        one_row(row, walk.base, i, len, source, done as usize, pool);
-        done += len;
+        let left = count - done;
+        let whole = i == 0 && left >= row.extent;
+        let rows = if whole { walk.ahead(outer).min(left / row.extent).min(together) } else { 1 };
+        let len = if whole { row.extent } else { left.min(row.extent - i) };
+        let band = Band { row, rows, step: outer.last().map_or(0, |d| d.inside_step), base: walk.base };
+        band.scatter(i..i + len, source, done as usize, pool);
+        done += rows * len;
         i = 0;
-        walk.step(outer);
+        walk.step(outer, rows);
     }
 }
 
-/// Elements `i .. i + len` of one row, chunk by chunk.
-fn one_row<const N: usize>(
-    row: &ScatterDim,
+/// How many rows are taken together. One where rows have long runs, or neither their runs nor the columns' are
+/// contiguous: then the source is best read in its order.
+fn together<const N: usize>(row: &ScatterDim, outer: &[ScatterDim]) -> u64 {
+    let pays = match row.inside_step {
+        1 => row.chunk * (N as u64) < LONG,
+        _ => outer.last().is_some_and(|d| d.inside_step == 1),
+    };
+    if pays { ROWS } else { 1 }
+}
+
+/// Neighbouring rows that go to the same chunks.
+struct Band<'a> {
+    row: &'a ScatterDim,
+    rows: u64,
+    /// Elements of the pool from a row to the next.
+    step: u64,
+    /// Where the first row begins in the pool.
     base: u64,
-    i: u64,
-    len: u64,
-    source: Typed<'_, N>,
-    from: usize,
-    pool: Pool<N>,
-) {
-    let (mut chunk, mut inside) = (i / row.chunk, i % row.chunk);
-    let mut done = 0;
-    while done < len {
-        let run = (row.chunk - inside).min(len - done) as usize;
-        let at = (base + chunk * row.chunk_step + inside * row.inside_step) as usize;
-        let from = from + done as usize;
-        if row.inside_step == 1 {
-            // SAFETY: these elements of the epoch are this task's, and each has its own place.
-            source.put(from, unsafe { pool.run(at, run) });
-        } else {
-            let step = row.inside_step as usize;
-            for k in 0..run {
-                // SAFETY: as above.
-                let place = unsafe { pool.run(at + k * step, 1) };
-                place[0] = source.at(from + k);
-            }
+}
+
+impl Band<'_> {
+    /// Elements `columns` of each row, chunk by chunk. More rows than one are whole.
+    fn scatter<const N: usize>(&self, columns: Range<u64>, source: Typed<'_, N>, from: usize, pool: Pool<N>) {
+        let row = self.row;
+        let mut i = columns.start;
+        let (mut chunk, mut inside) = (i / row.chunk, i % row.chunk);
+        while i < columns.end {
+            let width = (row.chunk - inside).min(columns.end - i);
+            let block = Block {
+                rows: self.rows as usize,
+                width: width as usize,
+                from: from + (i - columns.start) as usize,
+                from_step: row.extent as usize,
+                at: (self.base + chunk * row.chunk_step + inside * row.inside_step) as usize,
+                row_step: self.step as usize,
+                column_step: row.inside_step as usize,
+            };
+            block.scatter(source, pool);
+            i += width;
+            (chunk, inside) = (chunk + 1, 0);
         }
-        done += run as u64;
-        (chunk, inside) = (chunk + 1, 0);
+    }
+}
+
+/// What a band has in one chunk.
+struct Block {
+    rows: usize,
+    width: usize,
+    /// Where it begins in the source, and from a row to the next.
+    from: usize,
+    from_step: usize,
+    /// Where it begins in the pool, from a row to the next, and from a column to the next.
+    at: usize,
+    row_step: usize,
+    column_step: usize,
+}
+
+impl Block {
+    /// Copies run by run: down the columns if these are contiguous in the pool, else along the rows. Neither is if
+    /// another dimension was moved behind both.
+    fn scatter<const N: usize>(&self, source: Typed<'_, N>, pool: Pool<N>) {
+        let place = |r: usize, c: usize| self.at + r * self.row_step + c * self.column_step;
+        let run = |(r, c): (usize, usize), step: usize, len: usize| {
+            // SAFETY: these elements of the epoch are this task's, and each has its own place.
+            let to = unsafe { pool.run(place(r, c), len) };
+            source.put(self.from + r * self.from_step + c, step, to);
+        };
+        match (self.row_step, self.column_step) {
+            (1, _) if self.rows > 1 => (0..self.width).for_each(|c| run((0, c), self.from_step, self.rows)),
+            (_, 1) => (0..self.rows).for_each(|r| run((r, 0), 1, self.width)),
+            _ => (0..self.rows).for_each(|r| (0..self.width).for_each(|c| run((r, c), 1, 1))),
+        }
     }
 }
 
@@ -174,13 +229,24 @@ impl Walk {
         walk
     }
 
-    fn step(&mut self, dims: &[ScatterDim]) {
+    /// Rows from here to the end of the chunk, or of the image.
+    fn ahead(&self, dims: &[ScatterDim]) -> u64 {
+        let Some(dim) = dims.last() else {
+            return 1;
+        };
+        let (i, inside) = self.at[dims.len() - 1];
+        (dim.chunk - inside).min(dim.extent - i)
+    }
+
+    /// Goes on by `rows`, which are no more than those ahead.
+    fn step(&mut self, dims: &[ScatterDim], rows: u64) {
+        let mut by = rows;
         for (d, dim) in dims.iter().enumerate().rev() {
             let (i, inside) = &mut self.at[d];
-            if *i + 1 < dim.extent {
-                *i += 1;
-                *inside += 1;
-                self.base += dim.inside_step;
+            if *i + by < dim.extent {
+                *i += by;
+                *inside += by;
+                self.base += by * dim.inside_step;
                 if *inside == dim.chunk {
                     *inside = 0;
                     self.base = self.base + dim.chunk_step - dim.chunk * dim.inside_step;
@@ -189,6 +255,7 @@ impl Walk {
             }
             self.base -= *i / dim.chunk * dim.chunk_step + *inside * dim.inside_step;
             (*i, *inside) = (0, 0);
+            by = 1;
         }
     }
 }

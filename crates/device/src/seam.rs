@@ -105,10 +105,10 @@ pub trait Device: Send + Sync {
     fn wait(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error>;
 
     /// As [`Device::wait`] on a host lane, at most until `deadline` on this device's clock: whether it was
-    /// recorded.
+    /// recorded. It says nothing of a device that has failed, so that who winds up after a failure can still wait.
     ///
     /// # Errors
-    /// The device failed.
+    /// The device cannot wait.
     fn wait_until(&self, on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error>;
 
     /// As [`Device::wait`] on a host lane, or until `or` is reached, whichever is first: whether it was the first of the

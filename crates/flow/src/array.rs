@@ -48,6 +48,8 @@ pub struct Progress {
     pub shards: u64,
     /// Batches kicked.
     pub batches: u64,
+    /// Batches handed to the store.
+    pub delivered: u64,
     /// Bytes that the store holds now.
     pub in_flight: u64,
     /// The most bytes that the store has held at once.
@@ -195,7 +197,14 @@ impl Array {
         let start = self.run.device().now();
         let ended = self.produce(act);
         lock(&self.run.latency).add(self.run.device().now().saturating_sub(start));
-        ended.map_err(|error| self.refused_or_failed(error))
+        ended
+    }
+
+    /// Acts as the producer. An error is kept while the lock is held, so that the next to come meets the cause and not
+    /// its consequences.
+    fn produce(&self, act: impl FnOnce(&mut Producer) -> Result<(), Error>) -> Result<(), Error> {
+        let mut producer = self.lock_producer()?;
+        act(&mut producer).map_err(|error| self.refused_or_failed(error))
     }
 
     /// What was refused before anything was taken leaves the run as it was; all else ends it.
@@ -207,8 +216,9 @@ impl Array {
         &self.run
     }
 
-    pub(crate) fn lock_producer(&self) -> Held<'_> {
-        Held::wait(&self.producer)
+    /// The producer's lock; the first error, where the run failed while somebody else held it.
+    pub(crate) fn lock_producer(&self) -> Result<Held<'_>, Error> {
+        Held::wait(&self.run, &self.producer).map_err(|e| self.run.fail(e))
     }
 
     /// Returns when every whole epoch appended so far is written. Appending goes on.
@@ -216,26 +226,11 @@ impl Array {
     /// # Errors
     /// The first error of the run.
     pub fn flush(&self) -> Result<(), Error> {
-        let flush = |producer: &mut Producer| {
+        self.produce(|producer| {
             self.run.fault.check()?;
             producer.kick_whole()?;
             self.drained(producer.batch)
-        };
-        self.produce(flush).map_err(|e| self.run.fail(e))
-    }
-
-    /// Acts as the producer. A keeper that found the lock taken is rung afterwards.
-    fn produce<T>(&self, act: impl FnOnce(&mut Producer) -> T) -> T {
-        let done = act(&mut self.lock_producer());
-        self.ring_if_missed();
-        done
-    }
-
-    /// Rings the keeper if it found the producer's lock taken.
-    pub(crate) fn ring_if_missed(&self) {
-        if std::mem::take(&mut *lock(&self.run.missed)) {
-            self.run.wake.up(&self.run);
-        }
+        })
     }
 
     /// Waits until the first `batches` batches are delivered and back from the store.
@@ -258,6 +253,7 @@ impl Array {
             chunks: totals.chunks,
             shards: totals.shards,
             batches: totals.batches,
+            delivered: totals.delivered,
             in_flight: totals.in_flight,
             peak_in_flight: totals.peak_in_flight,
             latency: lock(&self.run.latency).clone(),
@@ -290,22 +286,27 @@ impl Array {
             Ok(Closed { progress: self.progress(), ..closed })
         });
         closed.map_err(|first| match self.unanswered() {
-            0 => first,
-            bytes => Error::Unanswered { first: Box::new(first), bytes },
+            (0, 0) => first,
+            (bytes, objects) => Error::Unanswered { first: Box::new(first), bytes, objects },
         })
     }
 
-    /// Ends the run without a close: what was not written by now is not written. Returns how many bytes the store has
-    /// not given back, of which it reads still: their memory is kept for as long as the process lives.
-    pub fn abandon(mut self) -> u64 {
-        self.run.fault.keep(Error::Dropped);
+    /// Ends the run without a close: what was not written by now is not written.
+    ///
+    /// # Errors
+    /// The store has not answered for all that it holds: its memory is kept for as long as the process lives.
+    pub fn abandon(mut self) -> Result<(), Error> {
+        let first = self.run.fault.keep(Error::Dropped);
         self.stop();
-        self.unanswered()
+        match self.unanswered() {
+            (0, 0) => Ok(()),
+            (bytes, objects) => Err(Error::Unanswered { first: Box::new(first), bytes, objects }),
+        }
     }
 
     /// Everything written and every shard finished.
     fn finish(&mut self) -> Result<Closed, Error> {
-        let mut producer = self.lock_producer();
+        let mut producer = self.lock_producer()?;
         self.run.fault.check()?;
         producer.finish()?;
         self.drained(producer.batch)?;
@@ -320,30 +321,31 @@ impl Array {
     }
 
     /// Tells the courier to stop, behind all that was handed over before.
-    fn hand_stop(&mut self) {
+    fn hand_stop(&self, deadline: Duration) {
         if self.courier.is_none() {
             return;
         }
-        let producer = self.lock_producer();
+        // Under the producer's lock, so that the keeper kicks nothing between. A loan that was forgotten holds it for
+        // ever: then the courier is left.
+        let Some(producer) = Held::by(&self.run, &self.producer, deadline) else { return };
         *lock(&self.run.waiting) = None;
         lock(&self.run.handoffs).push_back(Handed::Stop);
-        // Under the producer's lock, so that the keeper kicks nothing between.
         if let Err(error) = self.run.engine.order.close(Stage::Fetch, Clock::Batch, producer.batch) {
             self.run.fail(error);
         }
     }
 
     fn stop(&mut self) {
-        self.hand_stop();
+        let deadline = self.run.device().now() + PATIENCE;
+        self.hand_stop(deadline);
         *lock(&self.stop) = true;
         self.run.wake.up(&self.run);
-        let deadline = self.run.device().now() + PATIENCE;
         for (thread, ended) in [self.courier.take(), self.keeper.take()].into_iter().zip(self.run.ended) {
             let Some(thread) = thread else { continue };
             // After a failure a thread that stands in a store which does not answer is left there.
             let failed = self.run.fault.check().is_err();
             let ends = || self.run.device().wait_until(Lane::Producer, ended, 0, deadline);
-            if failed && !ends().unwrap_or(true) {
+            if failed && !ends().unwrap_or(false) {
                 continue;
             }
             if let Err(error) = thread.join() {
@@ -352,19 +354,19 @@ impl Array {
         }
     }
 
-    /// Bytes that the store does not give back in time, after a failure.
-    fn unanswered(&self) -> u64 {
+    /// What the store does not give back in time, after a failure: bytes, and objects that it was told to end.
+    fn unanswered(&self) -> (u64, u64) {
         let run = &*self.run;
-        let held = || run.counts.get().in_flight;
-        run.wake.until(run, run.device().now() + PATIENCE, || held() == 0);
-        held()
+        run.wake.until(run, run.device().now() + PATIENCE, || run.counts.get().is_idle());
+        let totals = run.counts.get();
+        (totals.in_flight, totals.ending)
     }
 }
 
 impl Drop for Array {
     /// Stops the threads. What was not closed stays visibly short.
     fn drop(&mut self) {
-        if self.keeper.is_some() {
+        if self.keeper.is_some() || self.courier.is_some() {
             self.run.fault.keep(Error::Dropped);
             self.stop();
         }

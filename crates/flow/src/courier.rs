@@ -109,6 +109,8 @@ fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owe
     let start = run.device().now();
     let entered = order.begin(Stage::Deliver, generation)?;
     let mut parts = BatchParts::new(run, &entered, payload.drain(&entered), owed)?;
+    // Parts come back before their objects have ended: how many may be ending is bounded too.
+    run.rows.settled(run, run.rows.bound(layout, &run.plan))?;
     let handed = shards.deliver(layout, offsets, &mut parts);
     let ended = handed.and_then(|()| match handoff.last {
         Some(rows) => shards.finish(rows, &mut parts),
@@ -122,6 +124,7 @@ fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owe
     run.counts.add(|t| {
         t.stored += total as u64;
         t.chunks += layout.order.len() as u64;
+        t.delivered += 1;
         t.delivering += run.device().now().saturating_sub(start);
     });
     // Whatever comes before the publication has come; it is recorded by `settle`.
@@ -259,6 +262,10 @@ impl Parts for BatchParts<'_> {
         let kept =
             packed.bytes().and_then(|b| stage::keep_tail(self.plan, tail.write(self.entered, all), shard, b));
         self.expect(kept);
+    }
+
+    fn ends(&mut self) {
+        self.owed.run.counts.add(|t| t.ending += 1);
     }
 
     fn footer(&mut self, shard: u64, index: &[u8]) -> Part {

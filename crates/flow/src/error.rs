@@ -56,14 +56,16 @@ pub enum Error {
     Dropped,
     /// After a failure the store has not given back what it holds.
     #[error(
-        "{first}; the store still holds {bytes} bytes that it was given and has not answered for: their memory is not \
-         freed"
+        "{first}; the store still holds {bytes} bytes that it was given, and {objects} objects that it was told to \
+         end, and has not answered for them: their memory is not freed"
     )]
     Unanswered {
         /// The failure.
         first: Box<Error>,
         /// Bytes that the store holds.
         bytes: u64,
+        /// Objects that it was told to end.
+        objects: u64,
     },
     /// Memory that another run registered.
     #[error("the memory was registered with another writer; register it with this one")]

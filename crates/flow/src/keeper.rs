@@ -40,7 +40,7 @@ struct Keeper {
 impl Keeper {
     /// Does what is due; when to look again. Publishing goes first: what is finished is true whatever happens, and a
     /// kick may stand behind a slow store.
-    fn step(&mut self, run: &Run, producer: &Mutex<Producer>) -> Duration {
+    fn step(&mut self, run: &Arc<Run>, producer: &Mutex<Producer>) -> Duration {
         self.publish(run).min(kick(run, producer))
     }
 
@@ -70,16 +70,15 @@ pub(crate) fn publish(run: &Run, extent: u64) -> Result<(), Error> {
 
 /// Kicks what is overdue; when to look again. While somebody appends, that somebody looks at the clock, and rings
 /// when the lock is free.
-fn kick(run: &Run, producer: &Mutex<Producer>) -> Duration {
+fn kick(run: &Arc<Run>, producer: &Mutex<Producer>) -> Duration {
     let Some(since) = *lock(&run.waiting) else { return Duration::MAX };
     let due = since.saturating_add(run.interval);
     if run.device().now() < due {
         return due;
     }
-    // Said before the lock is tried, so that whoever holds it sees it after letting go.
-    *lock(&run.missed) = true;
-    let Some(mut producer) = Held::try_now(producer) else { return Duration::MAX };
-    *lock(&run.missed) = false;
+    // Whoever holds the lock rings after letting go.
+    Held::ask(run);
+    let Some(mut producer) = Held::try_now(run, producer) else { return Duration::MAX };
     if run.fault.check().is_err() {
         return Duration::MAX;
     }

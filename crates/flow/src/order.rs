@@ -173,13 +173,15 @@ impl Order {
     /// Records the rows that leave a stage on a clock other than its own, after its last step there.
     pub(crate) fn close(&self, stage: Stage, clock: Clock, generation: u64) -> Result<(), Error> {
         self.check_lane(stage);
+        let mut ended = Ok(());
         for (i, row) in rows(self.case) {
             if row.from == stage && row.clock == clock && row.mechanism(self.case).costs() {
                 let mark = self.marks[i][generation as usize % RING];
-                self.device.record(stage.lane(self.case), mark, generation)?;
+                // One that fails must not keep the others, a gate among them, from being recorded.
+                ended = ended.and(self.device.record(stage.lane(self.case), mark, generation));
             }
         }
-        Ok(())
+        Ok(ended?)
     }
 
     /// How long somebody has waited, row by row.
@@ -227,15 +229,14 @@ impl Order {
         // After a failure the producer takes nothing more, and a store need not answer: neither waits any longer. The
         // courier does, for hand-offs: what was kicked is given back, slot by slot.
         let ends = if lane == Lane::Producer || row.from == Stage::SinkWrite {
-            self.device.wait_either(lane, (mark, generation), (self.fault, 0))?
+            self.device.wait_either(lane, (mark, generation), (self.fault, 0))
         } else {
-            self.device.wait(lane, mark, generation)?;
-            true
+            self.device.wait(lane, mark, generation).map(|()| true)
         };
         let mut waited = self.waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         waited[i].0 += 1;
         waited[i].1 += self.device.now().saturating_sub(start);
-        if ends { Ok(()) } else { Err(Error::Stopped) }
+        if ends? { Ok(()) } else { Err(Error::Stopped) }
     }
 
     /// Waits on the producer for a mark of the store's: see [`Order::wait_row`].

@@ -49,25 +49,70 @@ pub(crate) struct Producer {
     appended: u64,
 }
 
-/// The producer's lock, and with it the producer's lane.
+/// The producer's lock, and with it the producer's lane. Whoever found it taken is rung when it is free.
 pub(crate) struct Held<'a> {
-    producer: MutexGuard<'a, Producer>,
+    run: &'a Arc<Run>,
+    /// Taken by the drop.
+    producer: Option<MutexGuard<'a, Producer>>,
     _lane: OnLane,
 }
 
 impl<'a> Held<'a> {
-    pub(crate) fn wait(producer: &'a Mutex<Producer>) -> Held<'a> {
-        Held { producer: lock(producer), _lane: on(Lane::Producer) }
+    /// Waits for it, at most until the run fails: whoever holds it may stand in a store that never answers.
+    pub(crate) fn wait(run: &'a Arc<Run>, producer: &'a Mutex<Producer>) -> Result<Held<'a>, Error> {
+        loop {
+            if let Some(held) = Held::try_now(run, producer) {
+                return Ok(held);
+            }
+            let seen = Held::ask(run);
+            if let Some(held) = Held::try_now(run, producer) {
+                return Ok(held);
+            }
+            run.wake.sleep_until_fault(run, seen)?;
+        }
+    }
+
+    /// Waits for it at most until a deadline.
+    pub(crate) fn by(
+        run: &'a Arc<Run>,
+        producer: &'a Mutex<Producer>,
+        deadline: Duration,
+    ) -> Option<Held<'a>> {
+        loop {
+            let seen = Held::ask(run);
+            if let Some(held) = Held::try_now(run, producer) {
+                return Some(held);
+            }
+            let rings = run.wake.sleep(run, seen, deadline);
+            if rings.is_err() || run.device().now() >= deadline {
+                return None;
+            }
+        }
+    }
+
+    /// Asks to be rung. Said before the lock is tried again, so that whoever holds it sees it after letting go.
+    pub(crate) fn ask(run: &Run) -> u64 {
+        *lock(&run.missed) = true;
+        run.wake.rung()
     }
 
     /// `None` while somebody else holds it.
-    pub(crate) fn try_now(producer: &'a Mutex<Producer>) -> Option<Held<'a>> {
+    pub(crate) fn try_now(run: &'a Arc<Run>, producer: &'a Mutex<Producer>) -> Option<Held<'a>> {
         let producer = match producer.try_lock() {
             Ok(producer) => producer,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        Some(Held { producer, _lane: on(Lane::Producer) })
+        Some(Held { run, producer: Some(producer), _lane: on(Lane::Producer) })
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        drop(self.producer.take());
+        if std::mem::take(&mut *lock(&self.run.missed)) {
+            self.run.wake.up(self.run);
+        }
     }
 }
 
@@ -75,13 +120,13 @@ impl Deref for Held<'_> {
     type Target = Producer;
 
     fn deref(&self) -> &Producer {
-        &self.producer
+        self.producer.as_ref().expect("held until it is dropped")
     }
 }
 
 impl DerefMut for Held<'_> {
     fn deref_mut(&mut self) -> &mut Producer {
-        &mut self.producer
+        self.producer.as_mut().expect("held until it is dropped")
     }
 }
 
@@ -173,6 +218,8 @@ impl Producer {
         }
         if self.staging.as_ref().is_some_and(|s| s.bytes + bytes > s.lease.len()) {
             self.dispatch()?;
+            // Whole epochs may be in it; a reservation that is given up takes nothing, and they wait all the same.
+            self.note_whole_epochs();
         }
         if self.staging.is_none() {
             self.staging = Some(self.next_staging()?);

@@ -13,12 +13,12 @@ use crate::order::Order;
 use crate::producer::Held;
 use crate::run::{Run, lock};
 
-/// Staging, lent to be filled. Dropping it takes nothing. While it lives the run's own timer kicks nothing.
+/// Staging, lent to be filled. Dropping it takes nothing. While it lives the run's own timer kicks nothing, and to
+/// forget it (`std::mem::forget`) is to lend it for ever.
 #[must_use = "what is not committed is not taken"]
 pub struct Reserved<'a> {
     array: &'a Array,
-    /// Taken by the drop.
-    producer: Option<Held<'a>>,
+    producer: Held<'a>,
     bytes: usize,
     /// Time that the reservation took: it counts as that of an append.
     waited: Duration,
@@ -27,10 +27,10 @@ pub struct Reserved<'a> {
 impl<'a> Reserved<'a> {
     pub(crate) fn new(array: &'a Array, bytes: usize) -> Result<Reserved<'a>, Error> {
         let start = array.run().device().now();
-        let mut producer = array.lock_producer();
+        let mut producer = array.lock_producer()?;
         producer.reserve(bytes).map_err(|e| array.refused_or_failed(e))?;
         let waited = array.run().device().now().saturating_sub(start);
-        Ok(Reserved { array, producer: Some(producer), bytes, waited })
+        Ok(Reserved { array, producer, bytes, waited })
     }
 
     /// Takes the first `bytes` bytes.
@@ -44,7 +44,7 @@ impl<'a> Reserved<'a> {
         }
         let array = self.array;
         let start = array.run().device().now();
-        let ended = self.producer.as_mut().map_or(Ok(()), |p| p.commit(bytes));
+        let ended = self.producer.commit(bytes);
         let took = self.waited + array.run().device().now().saturating_sub(start);
         lock(&array.run().latency).add(took);
         ended.map_err(|e| array.refused_or_failed(e))
@@ -55,21 +55,14 @@ impl Deref for Reserved<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.producer.as_ref().map_or(&[], |p| p.reserved(self.bytes))
+        self.producer.reserved(self.bytes)
     }
 }
 
 impl DerefMut for Reserved<'_> {
     fn deref_mut(&mut self) -> &mut [u8] {
         let bytes = self.bytes;
-        self.producer.as_mut().map_or(&mut [], |p| p.reserved_mut(bytes))
-    }
-}
-
-impl Drop for Reserved<'_> {
-    fn drop(&mut self) {
-        drop(self.producer.take());
-        self.array.ring_if_missed();
+        self.producer.reserved_mut(bytes)
     }
 }
 

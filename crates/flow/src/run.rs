@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use device::sync::{Arc, Mutex, MutexGuard};
 use device::{Lane, Mark};
-use plan::{Plan, Scatter};
+use plan::{BatchLayout, Plan, Scatter};
 
 use crate::Error;
 use crate::courier::Handed;
@@ -81,6 +81,10 @@ pub(crate) struct Totals {
     pub(crate) chunks: u64,
     pub(crate) shards: u64,
     pub(crate) batches: u64,
+    /// Batches that were handed to the store.
+    pub(crate) delivered: u64,
+    /// Objects that the store was told to end and has not ended.
+    pub(crate) ending: u64,
     /// Bytes that the store holds now, and the most that it has held.
     pub(crate) in_flight: u64,
     pub(crate) peak_in_flight: u64,
@@ -97,12 +101,17 @@ impl Totals {
         self.peak_in_flight = self.peak_in_flight.max(self.in_flight);
     }
 
+    /// Whether the store holds nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.ending == 0
+    }
+
     /// Bytes come back; whether they were the last.
     pub(crate) fn take_back(&mut self, bytes: usize, took: Duration) -> bool {
         let (count, sum, time) = self.written;
         self.written = (count + 1, sum + bytes as u64, time + took);
         self.in_flight -= bytes as u64;
-        self.in_flight == 0
+        self.is_idle()
     }
 }
 
@@ -129,14 +138,23 @@ impl Wake {
 
     pub(crate) fn up(&self, run: &Run) {
         let mut rung = lock(&self.rung);
-        // Ascending by the lock; a device that cannot record has failed, and the keeper sees that by itself.
-        if run.device().record(Lane::Producer, self.mark, *rung).is_ok() {
-            *rung += 1;
+        // Ascending by the lock. Who is not rung may sleep on: the run has failed, and a stop does not wait for ever.
+        match run.device().record(Lane::Producer, self.mark, *rung) {
+            Ok(()) => *rung += 1,
+            Err(error) => drop(run.fault.keep(error.into())),
         }
     }
 
     pub(crate) fn rung(&self) -> u64 {
         *lock(&self.rung)
+    }
+
+    /// Sleeps until it rings for the `seen`-th time.
+    ///
+    /// # Errors
+    /// The run failed first.
+    pub(crate) fn sleep_until_fault(&self, run: &Run, seen: u64) -> Result<(), Error> {
+        run.engine.order.wait_for_store(self.mark, seen)
     }
 
     /// Waits, at most until the deadline, for what rings: whether `done` holds.
@@ -185,6 +203,7 @@ impl Rows {
     /// Notes the end of a shard.
     pub(crate) fn ended(&self, run: &Run, row: u64, result: Result<(), store::Error>) {
         let ok = result.is_ok();
+        run.counts.add(|t| t.ending -= 1);
         if let Err(error) = result {
             run.fail(error);
         } else {
@@ -211,12 +230,19 @@ impl Rows {
         run.wake.up(run);
     }
 
+    /// Rows that must have ended before a batch is delivered: all but two before it, and those that its slots hold.
+    pub(crate) fn bound(&self, layout: &BatchLayout, plan: &Plan) -> u64 {
+        let per_batch = u64::from(plan.batch_epochs).div_ceil(plan.grid.epochs_per_row);
+        let first = layout.regions.iter().map(|r| r.row).min().unwrap_or(0);
+        first.saturating_sub(2 + u64::from(plan.slots) * per_batch)
+    }
+
     /// Rows that are finished, from the first on.
     pub(crate) fn complete(&self) -> u64 {
         lock(&self.state).complete
     }
 
-    /// Waits until every shard of the first `rows` rows has ended.
+    /// Waits until every shard of the first `rows` rows has ended, at most until the run fails.
     pub(crate) fn settled(&self, run: &Run, rows: u64) -> Result<(), Error> {
         match rows.checked_sub(1) {
             Some(last) => run.engine.order.wait_for_store(self.mark, last),

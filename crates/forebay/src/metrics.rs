@@ -138,7 +138,7 @@ pub(crate) fn stages(progress: &flow::Progress) -> Vec<StageTime> {
     let (parts, bytes, time) = progress.written;
     let mut stages: Vec<_> = progress.busy.iter().map(kernel).collect();
     stages.push(host("append", progress.latency.count(), progress.latency.total(), progress.appended));
-    stages.push(host("deliver", progress.batches, progress.delivering, progress.stored));
+    stages.push(host("deliver", progress.delivered, progress.delivering, progress.stored));
     stages.push(host(WRITE, parts, time, bytes));
     stages.retain(|s| s.count > 0);
     stages.sort_by_key(|s| std::cmp::Reverse(s.time));

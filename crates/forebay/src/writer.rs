@@ -219,7 +219,8 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Closes as [`Writer::close`] does and logs the result. After an error, or in a panic, it only stops.
+    /// Closes as [`Writer::close`] does, waits as it does, and logs the result. After an error, or in a panic, it only
+    /// stops: it gives the store two seconds to answer for what it holds, and says what it holds after that.
     fn drop(&mut self) {
         let fine = self.array.as_ref().is_some_and(|a| a.check().is_ok());
         if fine && !std::thread::panicking() {
@@ -230,14 +231,9 @@ impl Drop for Writer {
             return;
         }
         let Some(array) = self.array.take() else { return };
-        let bytes = array.abandon();
-        if bytes > 0 {
-            // As in `keep_what_is_held`.
-            std::mem::forget(self.store.clone());
-            tracing::error!(
-                bytes,
-                "the store has not answered for what it was given: its memory is not freed"
-            );
+        if let Err(error) = array.abandon() {
+            self.keep_what_is_held(&error);
+            tracing::error!(%error, "stopped without a close");
         }
     }
 }

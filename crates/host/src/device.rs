@@ -173,9 +173,7 @@ impl Device for Host {
     }
 
     fn wait_until(&self, _on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error> {
-        let reached = self.core.marks.wait_until(mark, generation, deadline);
-        self.core.lanes.check()?;
-        Ok(reached)
+        Ok(self.core.marks.wait_until(mark, generation, deadline))
     }
 
     fn wait_either(&self, _on: Lane, first: (Mark, u64), or: (Mark, u64)) -> Result<bool, Error> {

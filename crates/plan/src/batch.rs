@@ -42,7 +42,7 @@ impl BatchLayout {
     #[must_use]
     pub fn new(grid: &ShardGrid, first_epoch: u64, epochs: u32) -> BatchLayout {
         let mut layout = BatchLayout { first_epoch, epochs, order: Vec::new(), regions: Vec::new() };
-        layout.order.reserve(epochs as usize * grid.chunks_per_epoch as usize);
+        layout.order.reserve_exact(epochs as usize * grid.chunks_per_epoch as usize);
         // In the order of first appearance; found by a map, for a batch may touch as many shards as it has epochs.
         let mut places: Vec<((u64, u64), Vec<u32>)> = Vec::new();
         let mut found = HashMap::new();

@@ -91,7 +91,7 @@ pub enum Refusal {
     Gate,
     /// The smallest arrangement does not fit the memory cap.
     #[error(
-        "memory: the cap is {cap} bytes, the smallest arrangement (one epoch a batch, one slot) takes {least}, of \
+        "memory: the cap is {cap} bytes, the smallest arrangement (one epoch a batch, slots: {slots}) takes {least}, of \
          which {holder} takes {held}; {remedy}"
     )]
     Memory {
@@ -99,6 +99,8 @@ pub enum Refusal {
         cap: u64,
         /// What the smallest arrangement takes.
         least: u64,
+        /// Copies of each batch buffer in it: 1, or 2 where a mode was asked for that needs them.
+        slots: u32,
         /// Its largest holder.
         holder: &'static str,
         /// What that takes.

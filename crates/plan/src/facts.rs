@@ -24,11 +24,16 @@ impl Mode {
     /// Every mode.
     pub const ALL: [Mode; 3] = [Mode::Pipelined, Mode::DrainBeforeKick, Mode::DrainAfterKick];
 
-    /// Selects the mode of an array from facts. A tail that is carried from batch to batch (aligned sinks) can be
-    /// ordered beside the producer only by a gate.
+    /// Selects the mode of an array from facts: those that device and store state, and whether there is memory for one
+    /// slot only. A tail that is carried from batch to batch (aligned sinks) can be ordered beside the producer only by
+    /// a gate.
     #[must_use]
-    pub const fn select(facts: &Facts) -> Mode {
-        if facts.alignment > 0 && !facts.gate { Mode::DrainBeforeKick } else { Mode::Pipelined }
+    pub const fn select(facts: &Facts, one_slot: bool) -> Mode {
+        match facts.alignment > 0 && !facts.gate {
+            _ if one_slot => Mode::DrainAfterKick,
+            true => Mode::DrainBeforeKick,
+            false => Mode::Pipelined,
+        }
     }
 
     /// Its name on the command line.

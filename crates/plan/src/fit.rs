@@ -20,7 +20,7 @@ impl Plan {
             self.note(before);
         }
         if self.budget.total() > cap && tuning.mode.is_none() {
-            (self.mode, self.slots) = (Mode::DrainAfterKick, 1);
+            (self.mode, self.slots) = (Mode::select(&self.facts, true), 1);
             self.budget = self.derive_budget()?;
             self.fitted.push("mode drain-after-kick, one slot".to_owned());
         }
@@ -66,7 +66,8 @@ impl Plan {
     fn too_large(&self, cap: u64) -> Refusal {
         let largest = self.budget.holders.iter().max_by_key(|h| h.copies * h.bytes);
         let (holder, held) = largest.map_or(("nothing", 0), |h| (h.name, h.copies * h.bytes));
-        Refusal::Memory { cap, least: self.budget.total(), holder, held, remedy: self.chunk_that_fits(cap) }
+        let (slots, remedy) = (self.slots, self.chunk_that_fits(cap));
+        Refusal::Memory { cap, least: self.budget.total(), slots, holder, held, remedy }
     }
 
     /// A smaller chunk along dimension 0 makes epochs smaller by as much: what the buffers of a batch need.

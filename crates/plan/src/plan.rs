@@ -82,6 +82,10 @@ pub struct Plan {
 
 /// Bytes of a region in the lookup tables: first packed chunk, number of chunks, shard of the row (three u32).
 pub const REGION_BYTES: u64 = 12;
+/// Bytes that an object under construction holds: key, path, what is under way.
+const OBJECT_BYTES: u64 = 512;
+/// Bytes of a region in the layout of a batch, and of what is needed to find it.
+const LAYOUT_BYTES: u64 = 128;
 /// Bytes that say how long the tail of a shard is (u32).
 pub const TAIL_LENGTH_BYTES: u64 = 4;
 
@@ -260,8 +264,11 @@ impl Plan {
         }
         hold("chunk tables", 1, self.grid.chunks_per_epoch * 16);
         hold("shard indexes", slots, self.footers_bytes());
-        // One entry of 24 bytes for each chunk of each shard that is open at a time.
-        hold("open shards", self.grid.shards_per_row, self.grid.chunks_per_shard * 24);
+        // One entry of 24 bytes for each chunk of each shard that is open at a time, and its object with its names.
+        hold("open shards", self.grid.shards_per_row, self.grid.chunks_per_shard * 24 + OBJECT_BYTES);
+        hold("encoded index", 1, 16 * self.grid.chunks_per_shard + 4);
+        // The one that is kept, the one that is made, and those that are on their way to the store.
+        hold("batch layouts", slots + 2, bytes(4)? + LAYOUT_BYTES * regions);
         let budget = Budget { holders };
         if budget.total() > i64::MAX as u64 {
             return Err(Refusal::TooLarge { what: "the byte budget".to_owned(), remedy: SMALLER });
@@ -365,7 +372,7 @@ fn check_mode(asked: Option<Mode>, facts: &Facts) -> Result<Mode, Refusal> {
     }
     match asked {
         Some(Mode::Pipelined) if aligned && !facts.gate => Err(Refusal::Gate),
-        asked => Ok(asked.unwrap_or(Mode::select(facts))),
+        asked => Ok(asked.unwrap_or(Mode::select(facts, false))),
     }
 }
 

@@ -95,6 +95,8 @@ impl ShardGrid {
     /// Fills the tables over the chunks of one epoch.
     fn place_chunks(&mut self, counts: &[u64]) {
         let inner = self.append..counts.len();
+        self.inner_shard.reserve_exact(self.chunks_per_epoch as usize);
+        self.inner_slot.reserve_exact(self.chunks_per_epoch as usize);
         for chunk in 0..self.chunks_per_epoch {
             let (mut rest, mut shard, mut slot, mut shard_step, mut slot_step) = (chunk, 0, 0, 1, 1);
             for d in inner.clone().rev() {

@@ -155,7 +155,6 @@ impl Device for Sim {
 
     fn wait_until(&self, _on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error> {
         self.inside.machine.block(Need::Until(mark, generation, deadline))?;
-        self.check()?;
         Ok(self.inside.machine.lock().is_reached(mark, generation))
     }
 

@@ -22,6 +22,9 @@ pub trait Parts {
     /// Keeps packed bytes, less than a page of them, as the tail of shard `shard` of the row.
     fn keep(&mut self, shard: u64, range: Range<u64>);
 
+    /// An object is told to end now; [`Finished`] tells when it has.
+    fn ends(&mut self);
+
     /// A part that holds the tail of shard `shard`, then `index`, then zeros up to the end of the page.
     fn footer(&mut self, shard: u64, index: &[u8]) -> Part;
 }
@@ -169,6 +172,7 @@ impl Shards {
         open.object.append(open.at, parts.footer(shard, &self.encoded))?;
         let length = open.at + open.tail + self.encoded.len() as u64;
         let (finished, row) = (self.finished.clone(), open.row);
+        parts.ends();
         open.object.finalize(length, Box::new(move |result| finished(row, shard, result)));
         self.done[shard as usize] = Some(row);
         Ok(())

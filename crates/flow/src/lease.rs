@@ -181,7 +181,9 @@ impl<State> Lease<State> {
         entered.name_it();
         assert!(allowed, "{:?} does not touch {:?}: see the table", entered.stage(), self.buffer);
         let own = self.buffer.copies_clock() == entered.stage().clock();
-        debug_assert!(!own || entered.generation() == self.generation || entered.stage().looks_back());
+        debug_assert!(
+            !own || entered.generation() == self.generation || entered.stage().looks_back(self.buffer) > 0
+        );
     }
 }
 
@@ -295,12 +297,5 @@ impl Buffer {
             Buffer::Tail => "tail",
             Buffer::HostTail => "host tail",
         }
-    }
-}
-
-impl crate::table::Stage {
-    /// Carry reads the slot of the generation before its own.
-    fn looks_back(self) -> bool {
-        matches!(self, crate::table::Stage::Carry)
     }
 }

@@ -16,6 +16,7 @@ mod latency;
 pub mod lease;
 mod order;
 mod producer;
+pub mod proof;
 mod reserve;
 mod run;
 pub mod table;

@@ -17,7 +17,7 @@ use crate::Error;
 use crate::table::{Buffer, Case, Clock, Mechanism, ROWS, Row, Stage, rows};
 
 /// Copies of a mark: no wait reaches further back than the deepest ring.
-const RING: usize = 8;
+pub(crate) const RING: usize = 8;
 
 /// How long somebody has waited for a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -277,7 +277,9 @@ impl Entered {
     }
 
     pub(crate) fn writes(&self, buffer: Buffer) -> bool {
-        self.stage.uses(self.order.case).1.contains(&buffer)
+        let case = self.order.case;
+        let due = !self.stage.writes_once() || self.generation < u64::from(buffer.copies(case).1);
+        due && self.stage.uses(case).1.contains(&buffer)
     }
 
     pub(crate) fn stage(&self) -> Stage {

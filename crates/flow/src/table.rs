@@ -7,13 +7,19 @@
 use device::Lane;
 use plan::{Memory, Mode};
 
-/// What counts generations.
+/// What counts generations, the finest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub enum Clock {
     /// One staging slot sent off.
     Dispatch,
     /// One batch of epochs.
     Batch,
+}
+
+impl Clock {
+    /// Every clock.
+    pub const ALL: [Clock; 2] = [Clock::Dispatch, Clock::Batch];
 }
 
 /// A step of the orchestration.
@@ -107,6 +113,7 @@ pub enum Kind {
 
 /// How a row is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
 pub enum Mechanism {
     /// Both stages run on one lane, in the order in which they were queued.
     Queue,
@@ -123,6 +130,25 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// What the lanes of two stages, and of the host stage that submits the second, make of a row between them.
+    #[must_use]
+    pub const fn between(from: Lane, to: Lane, submitter: Lane) -> Mechanism {
+        if matches!(from, Lane::Sink) {
+            return Mechanism::HostWait;
+        }
+        if from as u8 == to as u8 {
+            return Mechanism::Queue;
+        }
+        match (from.is_host(), to.is_host() && !matches!(to, Lane::Sink)) {
+            (true, true) => Mechanism::HandOff,
+            // The submitter of the waiting stage runs on the same thread, after; or it has run already, on another one.
+            (true, false) if from as u8 == submitter as u8 => Mechanism::Call,
+            (true, false) => Mechanism::Gate,
+            (false, true) => Mechanism::HostWait,
+            (false, false) => Mechanism::Event,
+        }
+    }
+
     /// Whether the row takes a record and a wait; the others come for free.
     #[must_use]
     pub const fn costs(self) -> bool {
@@ -172,6 +198,24 @@ impl Case {
 pub const STAGING_COPIES: u8 = 2;
 
 impl Buffer {
+    /// Every buffer.
+    pub const ALL: [Buffer; 14] = [
+        Buffer::Staging,
+        Buffer::DeviceStaging,
+        Buffer::ChunkPool,
+        Buffer::Scratch,
+        Buffer::HostTables,
+        Buffer::Tables,
+        Buffer::Packed,
+        Buffer::PackedIndex,
+        Buffer::HostIndex,
+        Buffer::HostPayload,
+        Buffer::Footers,
+        Buffer::Handoff,
+        Buffer::Tail,
+        Buffer::HostTail,
+    ];
+
     /// Clock and number of copies.
     #[must_use]
     pub const fn copies(self, case: Case) -> (Clock, u8) {
@@ -298,28 +342,50 @@ impl Stage {
             Stage::Carry => (&[ChunkPool], &[ChunkPool]),
             Stage::Scatter if device => (&[DeviceStaging], &[ChunkPool]),
             Stage::Scatter => (&[Staging], &[ChunkPool]),
-            Stage::Kick => (&[], &[HostTables, Handoff]),
+            Stage::Kick => (&[], &[HostTables]),
             Stage::TablesUp => (&[HostTables], &[Tables]),
             Stage::Compress => (&[ChunkPool], &[Scratch]),
             Stage::Aggregate if compressed && aligned => (&[Tables, Scratch, Tail], &[Packed, PackedIndex]),
             Stage::Aggregate if compressed => (&[Tables, Scratch], &[Packed, PackedIndex]),
             Stage::Aggregate if aligned => (&[Tables, ChunkPool, Tail], &[Packed, PackedIndex]),
             Stage::Aggregate => (&[Tables, ChunkPool], &[Packed, PackedIndex]),
-            Stage::Fetch => (&[Handoff], &[]),
+            Stage::Fetch => (&[], &[Handoff]),
             Stage::Index => (&[PackedIndex], &[HostIndex]),
             Stage::Raw => (&[Packed], &[HostPayload]),
             Stage::Payload => (&[Packed], &[HostPayload]),
             Stage::Size if device => (&[Handoff, HostIndex], &[]),
             Stage::Size => (&[Handoff, PackedIndex], &[]),
-            Stage::Deliver if device && aligned => (&[Handoff, HostIndex, HostPayload], &[Footers, HostTail]),
+            Stage::Deliver if device && aligned => {
+                (&[Handoff, HostIndex, HostPayload, HostTail], &[Footers, HostTail])
+            }
             Stage::Deliver if device => (&[Handoff, HostIndex, HostPayload], &[Footers]),
-            Stage::Deliver if aligned => (&[Handoff, PackedIndex, Packed], &[Footers, Tail]),
+            Stage::Deliver if aligned => (&[Handoff, PackedIndex, Packed, Tail], &[Footers, Tail]),
             Stage::Deliver => (&[Handoff, PackedIndex, Packed], &[Footers]),
             Stage::TailUpload => (&[HostTail], &[Tail]),
             Stage::SinkWrite if device => (&[HostPayload, Footers], &[]),
             Stage::SinkWrite => (&[Packed, Footers], &[]),
-            Stage::Publish => (&[Handoff], &[]),
+            // The handoff is used up by then: what is left of it is its generation.
+            Stage::Publish => (&[], &[]),
         }
+    }
+
+    /// By how many generations the contents that it reads may be older than itself: what the generation before left.
+    #[must_use]
+    pub const fn looks_back(self, buffer: Buffer) -> u8 {
+        match (self, buffer) {
+            // The begun epoch stands in the slot of the batch before.
+            (Stage::Carry, Buffer::ChunkPool) => 1,
+            // What was left of pages by the batch before goes to the head of a region, or before the index of a shard.
+            (Stage::Aggregate | Stage::Deliver, Buffer::Tail | Buffer::HostTail) => 1,
+            _ => 0,
+        }
+    }
+
+    /// Whether it writes a slot at the first use only. It waits and records all the same.
+    #[must_use]
+    pub const fn writes_once(self) -> bool {
+        // Scattering never touches the padding, so it is filled once.
+        matches!(self, Stage::Zero)
     }
 }
 
@@ -354,21 +420,8 @@ impl Row {
     /// How it is kept: follows from the lanes of both stages and from who submits them.
     #[must_use]
     pub const fn mechanism(self, case: Case) -> Mechanism {
-        let (from, to) = (self.from.lane(case), self.to.lane(case));
-        if matches!(from, Lane::Sink) {
-            return Mechanism::HostWait;
-        }
-        if from as u8 == to as u8 {
-            return Mechanism::Queue;
-        }
-        match (from.is_host(), to.is_host() && !matches!(to, Lane::Sink)) {
-            (true, true) => Mechanism::HandOff,
-            // The submitter of the waiting stage runs on the same thread, after; or it has run already, on another one.
-            (true, false) if from as u8 == self.to.submitter().lane(case) as u8 => Mechanism::Call,
-            (true, false) => Mechanism::Gate,
-            (false, true) => Mechanism::HostWait,
-            (false, false) => Mechanism::Event,
-        }
+        let submitter = self.to.submitter().lane(case);
+        Mechanism::between(self.from.lane(case), self.to.lane(case), submitter)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a run is doing, on standard error: two live lines in a terminal, a line now and then in a log.
+//! What a run is doing, on standard error: live lines in a terminal, a line now and then in a log.
 
 use std::collections::VecDeque;
 use std::io::IsTerminal;
@@ -47,7 +47,7 @@ impl Progress {
         match &self.bar {
             Some(bar) => {
                 bar.set_position(done);
-                bar.set_message(format!("{rates}\n  {state}"));
+                bar.set_message(format!("{rates}\n  {state}\n  {}", appends(metrics)));
                 bar.tick();
             }
             None => output::say(&format!("  {:>7}   {rates}   {state}", human::time(metrics.elapsed))),
@@ -121,6 +121,15 @@ impl Drop for Steps {
             bar.finish_and_clear();
         }
     }
+}
+
+/// How long appends take, and how much the store holds.
+fn appends(metrics: &Metrics) -> String {
+    let a = metrics.appends;
+    let times = [("p50", a.p50), ("p99", a.p99), ("max", a.max)];
+    let times = times.map(|(name, t)| format!("{name} {}", human::time(t))).join(", ");
+    let (now, most) = (human::memory(metrics.in_flight), human::memory(metrics.peak_in_flight));
+    format!("appends {times}   at the store {now}, at most {most}")
 }
 
 /// Where memory and time go.

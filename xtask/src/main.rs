@@ -4,6 +4,7 @@
 mod docs;
 mod exec;
 mod readers;
+mod simulate;
 mod suite;
 mod tidy;
 
@@ -19,6 +20,8 @@ usage: cargo xtask COMMAND
             --no-readers  leave out the foreign readers (they install packages)
   tidy      room arrows, unsafe code, dependencies, licences, generated files, words
   docs      write the generated documents anew
+  mutants   break every row of the edge table, in every mode, and see it found: a line each, and the total
+  soak [N]  N random schedules of random plans on the simulated device (10,000)
   readers   write stores of many shapes and read them back with other people's programs";
 
 fn main() -> ExitCode {
@@ -39,6 +42,9 @@ fn command(words: &[&str]) -> exec::Outcome {
         ["test", flags @ ..] => suite::run(&root, &suite::Flags::parse(flags)?),
         ["tidy"] => tidy::run(&root),
         ["docs"] => docs::write(&root),
+        ["mutants"] => simulate::mutants(&root),
+        ["soak"] => simulate::soak(&root, None),
+        ["soak", schedules] => simulate::soak(&root, Some(schedules)),
         ["readers"] => readers::run(&root),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

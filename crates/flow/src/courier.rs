@@ -150,10 +150,16 @@ fn upload_tails(
     let mut up = pool.fill(&entered)?;
     let (from, room) = (tail.read(&entered, 0..tail.len()), 0..up.len());
     let to = up.write(&entered, room);
-    stage::upload_tails((run.device(), run.lane(Stage::TailUpload)), (&run.plan, layout), &from, to)?;
+    let queued =
+        stage::upload_tails((run.device(), run.lane(Stage::TailUpload)), (&run.plan, layout), &from, to);
     tail.retire();
     up.seal().give_up();
-    entered.end()
+    entered.end()?;
+    if queued.is_err() {
+        // What was queued of it runs all the same: the publication, which comes in any case, comes after.
+        drop(run.engine.order.begin(Stage::Publish, generation)?);
+    }
+    Ok(queued?)
 }
 
 /// Copies exactly the packed bytes down.

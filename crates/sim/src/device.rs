@@ -70,6 +70,30 @@ impl Sim {
         Ok(())
     }
 
+    /// Whether a generation of a mark is reached by now.
+    #[must_use]
+    pub fn is_reached(&self, mark: Mark, generation: u64) -> bool {
+        self.inside.machine.lock().is_reached(mark, generation)
+    }
+
+    /// Looks for no unordered accesses any more: for tests in which a wait has failed, and so has ordered nothing.
+    pub fn forgive(&self) {
+        self.inside.machine.lock().forgiven = true;
+    }
+
+    /// Lets everything end that can: lanes run dry, and the store answers for all that it holds.
+    pub fn settle(&self) {
+        // A verdict ends this wait like any other.
+        let _ = self.inside.machine.block(Need::Quiet);
+    }
+
+    /// What is not over: lanes with steps, threads (but the one that opened the device) that have not ended, answers of the
+    /// store that were not given.
+    #[must_use]
+    pub fn left(&self) -> Vec<String> {
+        self.inside.machine.lock().left()
+    }
+
     /// What the run came to so far.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

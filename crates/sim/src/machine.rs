@@ -31,6 +31,8 @@ pub(crate) enum Need {
     Until(Mark, u64, Duration),
     /// All device lanes idle.
     Idle,
+    /// All device lanes idle, and all answers of the store given.
+    Quiet,
     /// The end of a thread.
     End(Actor),
 }
@@ -74,6 +76,8 @@ pub(crate) struct State {
     pub(crate) stages: [Access; ALL],
     pub(crate) shadows: Vec<Shadow>,
     pub(crate) failed: Option<Error>,
+    /// Conflicts are not looked for any more.
+    pub(crate) forgiven: bool,
     /// The first conflict, or who waited for what when nobody could go on.
     pub(crate) verdict: Option<String>,
     pub(crate) choices: String,
@@ -115,6 +119,7 @@ impl State {
             stages: [nobody; ALL],
             shadows: Vec::new(),
             failed: None,
+            forgiven: false,
             verdict: None,
             choices: String::new(),
             steps: 0,
@@ -171,6 +176,17 @@ impl State {
         reached.iter().find(|(g, _)| *g >= generation).map(|(_, clock)| *clock)
     }
 
+    /// Lanes with steps, threads that have not ended, answers that were not given.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let lanes = (0..LANES).filter(|l| !self.lanes[*l].is_empty());
+        let lanes = lanes.map(|l| format!("{}: {} steps", name(l), self.lanes[l].len()));
+        let threads = self.threads[1..].iter().filter(|t| !t.ended);
+        let threads = threads.map(|t| format!("{} needs {:?}", t.name, t.need));
+        let answers = self.answers.len();
+        let answers = (answers > 0).then(|| format!("{answers} answers of the store"));
+        lanes.chain(threads).chain(answers).collect()
+    }
+
     fn is_idle(&self) -> bool {
         self.lanes.iter().all(VecDeque::is_empty)
     }
@@ -191,6 +207,7 @@ impl State {
             Need::Either(first, or) => reached(first) || reached(or),
             Need::Until(mark, generation, deadline) => reached((mark, generation)) || self.now >= deadline,
             Need::Idle => self.is_idle(),
+            Need::Quiet => self.is_idle() && self.answers.is_empty(),
             Need::End(thread) => self.threads[thread - LANES].ended,
         }
     }
@@ -256,6 +273,9 @@ impl State {
     /// Notes an access, and the first conflict.
     pub(crate) fn touch(&mut self, touch: &Touch, by: Access) {
         let seen = self.clocks[by.actor];
+        if self.forgiven {
+            return;
+        }
         let found = self.shadows[touch.region].access(touch.range.clone(), touch.write, by, &seen);
         if let Some(conflict) = found {
             self.verdict.get_or_insert(format!("race on buffer {}: {conflict}", touch.region));
@@ -362,7 +382,7 @@ impl Machine {
                 Some(clock) => vec![Some(clock)],
                 None => vec![state.seen(or.0, or.1)],
             },
-            Some(Need::Idle) => (0..LANES).map(|l| Some(state.clocks[l])).collect(),
+            Some(Need::Idle | Need::Quiet) => (0..LANES).map(|l| Some(state.clocks[l])).collect(),
             Some(Need::End(thread)) => vec![Some(state.clocks[thread])],
             Some(Need::Turn) | None => vec![],
         };

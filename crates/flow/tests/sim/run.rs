@@ -1,6 +1,7 @@
 //! One run on a simulated device: a small plan, a script of appends and flushes, and what it must store.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use device::Device;
@@ -9,7 +10,7 @@ use forebay_flow::{Array, Engine, Setup};
 use plan::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Tuning};
 use sim::{Chooser, Outcome, Sim};
 
-use crate::flawed::{Flaw, Flawed};
+use crate::flawed::{Flawed, Seen, Wrong};
 use crate::store::{Objects, SimStore};
 
 /// SplitMix64.
@@ -44,6 +45,31 @@ pub(crate) struct Script {
     bytes: Vec<u8>,
     /// Bytes of each append; 0 is a flush.
     acts: Vec<usize>,
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Scenario { mode, slots, memory, compressed, alignment } = *self;
+        let (mode, codec) = (mode.name(), if compressed { "zstd" } else { "none" });
+        let pages = if alignment > 0 { ", pages" } else { "" };
+        write!(f, "[{mode}, {slots} slots, memory of the {memory:?}, {codec}{pages}]")
+    }
+}
+
+/// What became of a run.
+pub(crate) struct Ran {
+    pub(crate) outcome: Outcome,
+    pub(crate) stored: Result<Objects, String>,
+    /// What stands in the store, whole or not.
+    pub(crate) objects: Objects,
+    /// Extents that were published.
+    pub(crate) extents: Vec<u64>,
+    pub(crate) seen: Arc<Seen>,
+    /// What is not over: lanes, threads, answers of the store.
+    pub(crate) left: Vec<String>,
+    /// Whether the device, and with it every buffer, was let go.
+    pub(crate) is_free: bool,
+    pub(crate) store_operations: u64,
 }
 
 impl Scenario {
@@ -84,50 +110,79 @@ impl Scenario {
 impl Script {
     /// Runs it; what came of it, and what was stored or why not.
     pub(crate) fn run(&self, chooser: Box<dyn Chooser>) -> (Outcome, Result<Objects, String>) {
-        self.run_with(chooser, None, &[])
+        let ran = self.run_with(chooser, Wrong::default(), None);
+        (ran.outcome, ran.stored)
     }
 
-    /// The same on a device that does not keep some rows as the table says.
-    pub(crate) fn run_with(
-        &self,
-        chooser: Box<dyn Chooser>,
-        flaw: Option<Flaw>,
-        rows: &[&'static str],
-    ) -> (Outcome, Result<Objects, String>) {
+    /// The same on a device with something wrong, to a store whose operation of a number fails.
+    pub(crate) fn run_with(&self, chooser: Box<dyn Chooser>, wrong: Wrong, store_fails: Option<u64>) -> Ran {
         let sim = Sim::open(self.plan.facts.memory, chooser);
-        let store = Arc::new(SimStore::new(sim.clone(), self.plan.facts.alignment));
-        let device = Flawed::new(sim.clone(), Case::of(&self.plan), flaw, rows.to_vec());
-        let stored = self.stream(Arc::new(device), store);
-        (sim.outcome(), stored)
+        let store = Arc::new(SimStore::new(sim.clone(), self.plan.facts.alignment, store_fails));
+        let (device, seen) = Flawed::new(sim.clone(), Case::of(&self.plan), wrong);
+        let device = Arc::new(device);
+        let weak = Arc::downgrade(&device);
+        let (stored, extents) = self.stream(device, store.clone());
+        sim.settle();
+        Ran {
+            outcome: sim.outcome(),
+            stored,
+            objects: store.objects(),
+            extents,
+            seen,
+            left: sim.left(),
+            is_free: weak.upgrade().is_none(),
+            store_operations: store.operations(),
+        }
+    }
+
+    /// The stored objects that rows up to an extent must be, by what the whole run stores.
+    pub(crate) fn rows_of(&self, extent: u64, want: &Objects) -> Objects {
+        let rows = extent.div_ceil(self.plan.shard_shape()[0]);
+        let row = |key: &str| key.split('/').nth(1).and_then(|r| r.parse::<u64>().ok());
+        want.iter()
+            .filter(|(k, _)| row(k).is_some_and(|r| r < rows))
+            .map(|(k, b)| (k.clone(), b.clone()))
+            .collect()
     }
 
     pub(crate) fn case(&self) -> Case {
         Case::of(&self.plan)
     }
 
-    fn stream(&self, device: Arc<dyn Device>, store: Arc<SimStore>) -> Result<Objects, String> {
-        let said = |e: forebay_flow::Error| e.to_string();
-        let array = Array::open(Setup {
-            engine: Engine::open(device, &self.plan).map_err(said)?,
+    /// Streams the script; what was stored, and every extent that was published.
+    fn stream(&self, device: Arc<dyn Device>, store: Arc<SimStore>) -> (Result<Objects, String>, Vec<u64>) {
+        let extents = Arc::new(Mutex::new(Vec::new()));
+        let published = extents.clone();
+        let setup = |engine| Setup {
+            engine,
             plan: self.plan.clone(),
             store: store.clone(),
             path: String::new(),
             interval: Duration::MAX,
-            published: Box::new(|_| Ok(())),
-        })
-        .map_err(said)?;
+            published: Box::new(move |extent| {
+                published.lock().unwrap().push(extent);
+                Ok(())
+            }),
+        };
+        let opened = Engine::open(device, &self.plan).and_then(|engine| Array::open(setup(engine)));
+        let ended = opened.and_then(|array| self.feed(array));
+        let stored = ended.map(|()| store.objects()).map_err(|e| e.to_string());
+        let extents = extents.lock().unwrap().clone();
+        (stored, extents)
+    }
+
+    fn feed(&self, array: Array) -> Result<(), forebay_flow::Error> {
         let mut rest = &self.bytes[..];
         for &act in &self.acts {
             if act == 0 {
-                array.flush().map_err(said)?;
+                array.flush()?;
                 continue;
             }
             let (part, after) = rest.split_at(act);
-            array.append(part).map_err(said)?;
+            array.append(part)?;
             rest = after;
         }
-        array.close().map_err(said)?;
-        Ok(store.objects())
+        array.close().map(drop)
     }
 
     /// What a host with one batch at a time stores.

@@ -1,6 +1,7 @@
 //! A store whose answers come when the simulation chooses, in any order.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sim::Sim;
@@ -14,11 +15,35 @@ pub(crate) struct SimStore {
     sim: Sim,
     alignment: u64,
     objects: Arc<Mutex<Objects>>,
+    fails: Fails,
+}
+
+/// Counts operations; the one of a number fails.
+#[derive(Clone, Default)]
+struct Fails {
+    at: Option<u64>,
+    count: Arc<AtomicU64>,
+}
+
+impl Fails {
+    fn call(&self, key: &str) -> Result<(), Error> {
+        if Some(self.count.fetch_add(1, Ordering::Relaxed)) == self.at {
+            return Err(Error::new(Operation::Append, key, "injected into the store"));
+        }
+        Ok(())
+    }
 }
 
 impl SimStore {
-    pub(crate) fn new(sim: Sim, alignment: u64) -> SimStore {
-        SimStore { sim, alignment, objects: Arc::default() }
+    /// The operation of number `fails` fails.
+    pub(crate) fn new(sim: Sim, alignment: u64, fails: Option<u64>) -> SimStore {
+        let fails = Fails { at: fails, count: Arc::default() };
+        SimStore { sim, alignment, objects: Arc::default(), fails }
+    }
+
+    /// Operations so far.
+    pub(crate) fn operations(&self) -> u64 {
+        self.fails.count.load(Ordering::Relaxed)
     }
 
     pub(crate) fn objects(&self) -> Objects {
@@ -31,7 +56,17 @@ struct Growing {
     bytes: Vec<u8>,
     appended: u64,
     under_way: usize,
+    failed: Option<Error>,
     end: Option<(u64, Done)>,
+}
+
+impl Growing {
+    /// Keeps the first error.
+    fn fail(&mut self, ended: &Result<(), Error>) {
+        if let Err(error) = ended {
+            self.failed.get_or_insert(error.clone());
+        }
+    }
 }
 
 struct SimObject {
@@ -40,6 +75,7 @@ struct SimObject {
     alignment: u64,
     objects: Arc<Mutex<Objects>>,
     growing: Arc<Mutex<Growing>>,
+    fails: Fails,
 }
 
 impl Store for SimStore {
@@ -67,7 +103,9 @@ impl Store for SimStore {
     }
 
     fn create(&self, key: &str) -> Result<Box<dyn Object>, Error> {
+        self.fails.call(key)?;
         Ok(Box::new(SimObject {
+            fails: self.fails.clone(),
             key: key.to_owned(),
             sim: self.sim.clone(),
             alignment: self.alignment,
@@ -94,7 +132,11 @@ impl SimObject {
         }
         let Some((length, done)) = g.end.take() else { return };
         let mut bytes = std::mem::take(&mut g.bytes);
+        let failed = g.failed.take();
         drop(g);
+        if let Some(error) = failed {
+            return done(Err(error));
+        }
         bytes.truncate(length as usize);
         objects.lock().unwrap().insert(key.to_owned(), bytes);
         done(Ok(()));
@@ -114,10 +156,13 @@ impl Object for SimObject {
         growing.under_way += 1;
         drop(growing);
         let (key, growing, objects) = (self.key.clone(), self.growing.clone(), self.objects.clone());
+        let fails = self.fails.clone();
         self.sim.later(move || {
             let at = offset as usize;
+            let ended = fails.call(&key);
             growing.lock().unwrap().bytes[at..at + length].copy_from_slice(part.bytes());
-            part.returned(Ok(()));
+            growing.lock().unwrap().fail(&ended);
+            part.returned(ended);
             growing.lock().unwrap().under_way -= 1;
             SimObject::settle(&key, &growing, &objects);
         });
@@ -125,6 +170,7 @@ impl Object for SimObject {
     }
 
     fn finalize(self: Box<Self>, length: u64, done: Done) {
+        self.growing.lock().unwrap().fail(&self.fails.call(&self.key));
         self.growing.lock().unwrap().end = Some((length, done));
         let (key, growing, objects) = (self.key, self.growing, self.objects);
         self.sim.later(move || SimObject::settle(&key, &growing, &objects));

@@ -63,7 +63,7 @@ pub(crate) struct Flawed {
 pub(crate) struct Seen {
     /// Calls so far.
     pub(crate) calls: AtomicU64,
-    /// Waits of host threads for flawed rows that were not met when they were called.
+    /// Waits for flawed rows that were not met when they were called.
     pub(crate) blocked: AtomicU64,
     /// Generations for which the gate was opened.
     pub(crate) opened: Mutex<Vec<u64>>,
@@ -139,7 +139,7 @@ impl Flawed {
     }
 
     /// What is waited for instead; nothing where the wait is left out.
-    fn instead(&self, on: Lane, mark: Mark, generation: u64) -> Option<(Mark, u64)> {
+    fn instead(&self, mark: Mark, generation: u64) -> Option<(Mark, u64)> {
         let flaw = self.flaw_of(mark);
         let wait = match flaw {
             Some((Flaw::Dropped, _)) => None,
@@ -147,7 +147,7 @@ impl Flawed {
             Some((Flaw::Tighter, row)) => Some((self.mark_of(row, generation + 1), generation + 1)),
             _ => Some((mark, generation)),
         };
-        if let (Some(_), Some((mark, generation)), true) = (flaw, wait, on.is_host()) {
+        if let (Some(_), Some((mark, generation))) = (flaw, wait) {
             let blocks = u64::from(!self.sim.is_reached(mark, generation));
             self.seen.blocked.fetch_add(blocks, Ordering::Relaxed);
         }
@@ -198,7 +198,7 @@ impl Device for Flawed {
         if self.row_of(mark) == Some(GATE) {
             self.seen.armed.lock().unwrap().push(generation);
         }
-        match self.instead(on, mark, generation) {
+        match self.instead(mark, generation) {
             Some((mark, generation)) => self.sim.wait(on, mark, generation),
             None => Ok(()),
         }
@@ -206,7 +206,7 @@ impl Device for Flawed {
 
     fn wait_either(&self, on: Lane, first: (Mark, u64), or: (Mark, u64)) -> Result<bool, Error> {
         self.call("wait_either")?;
-        match self.instead(on, first.0, first.1) {
+        match self.instead(first.0, first.1) {
             Some(first) => self.sim.wait_either(on, first, or),
             None => Ok(true),
         }

@@ -15,7 +15,7 @@ const TRIES: u64 = 60;
 /// Schedules of a mutant that may be right and only slower.
 const TRIES_SLOWER: u64 = 12;
 
-/// Why a run is wrong; `None` where nothing shows. And how often its flawed rows held a thread up.
+/// Why a run is wrong; `None` where nothing shows. And how often waits for its flawed rows were not met at once.
 fn verdict(scenario: Scenario, seed: u64, wrong: &Wrong) -> (Option<String>, u64) {
     let script = scenario.script(&mut Numbers(seed));
     let ran = script.run_with(chooser(seed), wrong.clone(), None);
@@ -81,7 +81,7 @@ impl Tally {
         }
     }
 
-    /// A ring that is one shorter may be right: then threads wait for it more often.
+    /// A ring that is one shorter may be right: then it is waited for more often.
     fn take_tighter(&mut self, scenario: Scenario, row: &'static str) {
         let wrong = row_flaw(Flaw::Tighter, row);
         if let Some(found) = hunt(scenario, &wrong, TRIES_SLOWER) {
@@ -92,7 +92,7 @@ impl Tally {
             |flaw| (0..TRIES_SLOWER).map(|s| verdict(scenario, s, &row_flaw(flaw, row)).1).sum::<u64>();
         let (before, after) = (blocked(Flaw::Never), blocked(Flaw::Tighter));
         self.slower += 1;
-        println!("slower    {scenario} Tighter {row}: waits that hold a thread up {before} -> {after}");
+        println!("slower    {scenario} Tighter {row}: waits that are not met at once {before} -> {after}");
     }
 }
 

@@ -107,3 +107,72 @@ pub struct AggregateJob<'a> {
 
 /// Stands for a region that begins its shard.
 pub const NO_TAIL: u32 = u32::MAX;
+
+/// The same job for a lane that runs it later.
+macro_rules! detach {
+    ($job:ident { views: $($view:ident),*; rest: $($rest:ident),* }) => {
+        impl $job<'_> {
+            /// The same job for a lane that runs it after the borrows have ended.
+            ///
+            /// # Safety
+            /// As for [`Read::detach`] and [`Write::detach`]: it ends before any of the bytes is used again. Whoever
+            /// minted the views has vouched for that.
+            #[must_use]
+            pub unsafe fn detach(self) -> $job<'static> {
+                $(
+                    // SAFETY: the caller vouches for it.
+                    let $view = unsafe { self.$view.detach() };
+                )*
+                $job { $($view,)* $($rest: self.$rest,)* }
+            }
+        }
+    };
+}
+
+detach!(CopyJob { views: from, to; rest: });
+detach!(FillJob { views: to; rest: element, size });
+detach!(EncodeJob { views: pool, scratch, sizes; rest: chunks });
+detach!(ScatterJob { views: source, pool; rest: geometry, first, count });
+detach!(Tails { views: bytes, lengths; rest: });
+detach!(AggregateJob {
+    views: order, table, tails, source, sizes, packed, index;
+    rest: chunks, regions, page, stride, crc32c
+});
+
+impl Source<'_> {
+    /// # Safety
+    /// As for [`Read::detach`].
+    unsafe fn detach(self) -> Source<'static> {
+        match self {
+            // SAFETY: the caller vouches for it.
+            Source::Elements(read) => Source::Elements(unsafe { read.detach() }),
+            Source::Fill(element) => Source::Fill(element),
+        }
+    }
+}
+
+impl Sizes<'_> {
+    /// # Safety
+    /// As for [`Read::detach`].
+    unsafe fn detach(self) -> Sizes<'static> {
+        match self {
+            Sizes::Fixed(size) => Sizes::Fixed(size),
+            // SAFETY: the caller vouches for it.
+            Sizes::Each(read) => Sizes::Each(unsafe { read.detach() }),
+        }
+    }
+}
+
+/// Tails that may be missing.
+trait MaybeTails {
+    /// # Safety
+    /// As for [`Read::detach`].
+    unsafe fn detach(self) -> Option<Tails<'static>>;
+}
+
+impl MaybeTails for Option<Tails<'_>> {
+    unsafe fn detach(self) -> Option<Tails<'static>> {
+        // SAFETY: the caller vouches for it.
+        self.map(|tails| unsafe { tails.detach() })
+    }
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use device::sync::{Arc, Mutex};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob, Sizes, Source, Tails,
+    Region, ScatterJob,
 };
 use plan::{Codec, Memory};
 
@@ -187,103 +187,29 @@ impl Device for Host {
     }
 
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
-        // SAFETY: whoever minted the view vouched for the order of this work too.
-        let from = unsafe { job.from.detach() };
-        // SAFETY: as above.
-        let mut to = unsafe { job.to.detach() };
-        self.core.run(on, "copy", Operation::Copy, from.len() as u64, move || {
-            let (from, to) = (from.bytes()?, to.bytes()?);
-            if from.len() != to.len() {
-                let why = format!("{} bytes do not go into {}", from.len(), to.len());
-                return Err(Error::new(Operation::Copy, why));
-            }
-            to.copy_from_slice(from);
-            Ok(to.len() as u64)
-        })
+        // SAFETY: whoever minted the views vouched for the order of this work too.
+        let job = unsafe { job.detach() };
+        self.core.run(on, "copy", Operation::Copy, job.from.len() as u64, move || kernels::run_copy(job))
     }
 
     fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error> {
-        let FillJob { element, size, to } = job;
-        // SAFETY: whoever minted the view vouched for the order of this work too.
-        let mut to = unsafe { to.detach() };
-        self.core.run(on, "fill", Operation::Copy, 0, move || {
-            kernels::fill(&element[..size], to.bytes()?);
-            Ok(to.len() as u64)
-        })
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        self.core.run(on, "fill", Operation::Copy, 0, move || kernels::run_fill(job))
     }
 
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
-        let ScatterJob { geometry, first, count, source, pool } = job;
-        let source = match source {
-            // SAFETY: whoever minted the view vouched for the order of this work too.
-            Source::Elements(read) => Source::Elements(unsafe { read.detach() }),
-            Source::Fill(f) => Source::Fill(f),
-        };
-        // SAFETY: as above.
-        let mut pool = unsafe { pool.detach() };
-        let bytes = count * geometry.element as u64;
-        self.core.run(on, "scatter", Operation::Scatter, bytes, move || {
-            let elements = match &source {
-                Source::Elements(read) => kernels::Elements::Bytes(read.bytes()?),
-                Source::Fill(f) => kernels::Elements::Fill(*f),
-            };
-            kernels::scatter(&geometry, first, count, elements, pool.bytes()?);
-            Ok(bytes)
-        })
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        let bytes = job.count * job.geometry.element as u64;
+        self.core.run(on, "scatter", Operation::Scatter, bytes, move || kernels::run_scatter(job))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
-        let AggregateJob { chunks, regions, page, stride, crc32c, .. } = job;
-        // SAFETY: whoever minted the view vouched for the order of this work too.
-        let order = unsafe { job.order.detach() };
-        // SAFETY: as above.
-        let table = unsafe { job.table.detach() };
-        // SAFETY: as above.
-        let source = unsafe { job.source.detach() };
-        let sizes = match job.sizes {
-            Sizes::Fixed(size) => Sizes::Fixed(size),
-            // SAFETY: as above.
-            Sizes::Each(read) => Sizes::Each(unsafe { read.detach() }),
-        };
-        let tails = job.tails.map(|t| Tails {
-            // SAFETY: as above.
-            bytes: unsafe { t.bytes.detach() },
-            // SAFETY: as above.
-            lengths: unsafe { t.lengths.detach() },
-        });
-        // SAFETY: as above.
-        let mut packed = unsafe { job.packed.detach() };
-        // SAFETY: as above.
-        let mut index = unsafe { job.index.detach() };
-        let bytes = u64::from(chunks) * stride;
-        self.core.run(on, "aggregate", Operation::Aggregate, bytes, move || {
-            let each = match &sizes {
-                Sizes::Fixed(_) => &[],
-                Sizes::Each(read) => read.bytes()?.as_chunks::<8>().0,
-            };
-            let size_of = |chunk: usize| match &sizes {
-                Sizes::Fixed(size) => *size as usize,
-                Sizes::Each(_) => u64::from_le_bytes(each[chunk]) as usize,
-            };
-            let tails = match &tails {
-                Some(t) => (t.bytes.bytes()?, t.lengths.bytes()?.as_chunks::<4>().0),
-                None => (&[][..], &[][..]),
-            };
-            let gather = kernels::Gather {
-                order: &order.bytes()?.as_chunks::<4>().0[..chunks as usize],
-                regions: &table.bytes()?.as_chunks::<12>().0[..regions as usize],
-                page,
-                tails,
-                source: source.bytes()?,
-                stride: stride as usize,
-                size_of: &size_of,
-                crc32c,
-            };
-            let index = index.bytes()?.as_chunks_mut::<8>().0;
-            gather.run(packed.bytes()?, index);
-            let last = (chunks + regions).checked_sub(1);
-            Ok(last.map_or(0, |l| u64::from_le_bytes(index[l as usize])))
-        })
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        let bytes = u64::from(job.chunks) * job.stride;
+        self.core.run(on, "aggregate", Operation::Aggregate, bytes, move || kernels::run_aggregate(job))
     }
 
     fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {

@@ -41,13 +41,9 @@ impl Encoder for HostEncoder {
     }
 
     fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
-        let EncodeJob { chunks, pool, scratch, sizes } = job;
-        // SAFETY: whoever minted the view vouched for the order of this work too.
-        let pool = unsafe { pool.detach() };
-        // SAFETY: as above.
-        let mut scratch = unsafe { scratch.detach() };
-        // SAFETY: as above.
-        let mut sizes = unsafe { sizes.detach() };
+        // SAFETY: whoever minted the views vouched for the order of this work too.
+        let job = unsafe { job.detach() };
+        let EncodeJob { chunks, pool, mut scratch, mut sizes } = job;
         let work = self.work.clone();
         let bytes = u64::from(chunks) * work.chunk_bytes as u64;
         self.core.run_codec(on, bytes, move || {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use device::sync::Arc;
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob, Sizes, Source, Tails,
+    Region, ScatterJob, Sizes, Source,
 };
 use host::kernels;
 use plan::{Codec, Memory};
@@ -201,109 +201,33 @@ impl Device for Sim {
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
         let regions = &self.inside.regions;
         let touches = [regions.read(&job.from), regions.write(&job.to)].into_iter().flatten().collect();
-        // SAFETY: whoever minted the view vouched for the order of this work too; that is what is checked here.
-        let from = unsafe { job.from.detach() };
-        // SAFETY: as above.
-        let mut to = unsafe { job.to.detach() };
-        let kernel = move || {
-            let (from, to) = (from.bytes()?, to.bytes()?);
-            if from.len() != to.len() {
-                let why = format!("{} bytes do not go into {}", from.len(), to.len());
-                return Err(Error::new(Operation::Copy, why));
-            }
-            to.copy_from_slice(from);
-            Ok(())
-        };
-        self.inside.run(on, touches, Box::new(kernel))
+        // SAFETY: whoever minted the views vouched for the order of this work too; that is what is checked here.
+        let job = unsafe { job.detach() };
+        self.inside.run(on, touches, Box::new(move || kernels::run_copy(job).map(drop)))
     }
 
     fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error> {
-        let FillJob { element, size, to } = job;
-        let touches = self.inside.regions.write(&to).into_iter().collect();
+        let touches = self.inside.regions.write(&job.to).into_iter().collect();
         // SAFETY: as in `copy`.
-        let mut to = unsafe { to.detach() };
-        let kernel = move || {
-            kernels::fill(&element[..size], to.bytes()?);
-            Ok(())
-        };
-        self.inside.run(on, touches, Box::new(kernel))
+        let job = unsafe { job.detach() };
+        self.inside.run(on, touches, Box::new(move || kernels::run_fill(job).map(drop)))
     }
 
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
-        let ScatterJob { geometry, first, count, source, pool } = job;
-        let mut touches: Vec<_> = Vec::new();
-        touches.extend(self.scattered(&geometry, (first, count), &pool));
-        let source = match source {
-            Source::Elements(read) => {
-                touches.extend(self.inside.regions.read(&read));
-                // SAFETY: as in `copy`.
-                Source::Elements(unsafe { read.detach() })
-            }
-            Source::Fill(f) => Source::Fill(f),
-        };
+        let mut touches = self.scattered(&job.geometry, (job.first, job.count), &job.pool);
+        if let Source::Elements(read) = &job.source {
+            touches.extend(self.inside.regions.read(read));
+        }
         // SAFETY: as in `copy`.
-        let mut pool = unsafe { pool.detach() };
-        let kernel = move || {
-            let elements = match &source {
-                Source::Elements(read) => kernels::Elements::Bytes(read.bytes()?),
-                Source::Fill(f) => kernels::Elements::Fill(*f),
-            };
-            kernels::scatter(&geometry, first, count, elements, pool.bytes()?);
-            Ok(())
-        };
-        self.inside.run(on, touches, Box::new(kernel))
+        let job = unsafe { job.detach() };
+        self.inside.run(on, touches, Box::new(move || kernels::run_scatter(job).map(drop)))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
-        let AggregateJob { chunks, regions, page, stride, crc32c, .. } = job;
         let touches = self.aggregated(&job);
         // SAFETY: as in `copy`.
-        let order = unsafe { job.order.detach() };
-        // SAFETY: as in `copy`.
-        let table = unsafe { job.table.detach() };
-        // SAFETY: as in `copy`.
-        let source = unsafe { job.source.detach() };
-        let sizes = match job.sizes {
-            Sizes::Fixed(size) => Sizes::Fixed(size),
-            // SAFETY: as in `copy`.
-            Sizes::Each(read) => Sizes::Each(unsafe { read.detach() }),
-        };
-        let tails = job.tails.map(|t| Tails {
-            // SAFETY: as in `copy`.
-            bytes: unsafe { t.bytes.detach() },
-            // SAFETY: as in `copy`.
-            lengths: unsafe { t.lengths.detach() },
-        });
-        // SAFETY: as in `copy`.
-        let mut packed = unsafe { job.packed.detach() };
-        // SAFETY: as in `copy`.
-        let mut index = unsafe { job.index.detach() };
-        let kernel = move || {
-            let each = match &sizes {
-                Sizes::Fixed(_) => &[],
-                Sizes::Each(read) => read.bytes()?.as_chunks::<8>().0,
-            };
-            let size_of = |chunk: usize| match &sizes {
-                Sizes::Fixed(size) => *size as usize,
-                Sizes::Each(_) => u64::from_le_bytes(each[chunk]) as usize,
-            };
-            let gather = kernels::Gather {
-                order: &order.bytes()?.as_chunks::<4>().0[..chunks as usize],
-                regions: &table.bytes()?.as_chunks::<12>().0[..regions as usize],
-                page,
-                tails: match &tails {
-                    Some(t) => (t.bytes.bytes()?, t.lengths.bytes()?.as_chunks::<4>().0),
-                    None => (&[], &[]),
-                },
-                source: source.bytes()?,
-                stride: stride as usize,
-                size_of: &size_of,
-                crc32c,
-            };
-            gather.run(packed.bytes()?, index.bytes()?.as_chunks_mut::<8>().0);
-            Ok(())
-        };
-        self.inside.run(on, touches, Box::new(kernel))
+        let job = unsafe { job.detach() };
+        self.inside.run(on, touches, Box::new(move || kernels::run_aggregate(job).map(drop)))
     }
 
     fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {

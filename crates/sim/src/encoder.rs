@@ -30,15 +30,11 @@ impl Encoder for SimEncoder {
     }
 
     fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
-        let EncodeJob { chunks, pool, scratch, sizes } = job;
         let regions = &self.inside.regions;
-        let touches = [regions.read(&pool), regions.write(&scratch), regions.write(&sizes)];
-        // SAFETY: whoever minted the view vouched for the order of this work too; that is what is checked here.
-        let pool = unsafe { pool.detach() };
-        // SAFETY: as above.
-        let mut scratch = unsafe { scratch.detach() };
-        // SAFETY: as above.
-        let mut sizes = unsafe { sizes.detach() };
+        let touches = [regions.read(&job.pool), regions.write(&job.scratch), regions.write(&job.sizes)];
+        // SAFETY: whoever minted the views vouched for the order of this work too; that is what is checked here.
+        let job = unsafe { job.detach() };
+        let EncodeJob { chunks, pool, mut scratch, mut sizes } = job;
         let work = self.work.clone();
         let kernel = move || {
             let (prepared, context, chunk) = &*work;

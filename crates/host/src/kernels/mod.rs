@@ -1,9 +1,11 @@
 //! Reference kernels: plain functions on slices.
 
 mod aggregate;
+mod jobs;
 mod scatter;
 
 pub use aggregate::Gather;
+pub use jobs::{run_aggregate, run_copy, run_fill, run_scatter};
 pub use scatter::{Elements, scatter};
 
 /// Sets every element of `to` to `element`; bytes past the last whole one stay.

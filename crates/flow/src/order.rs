@@ -157,6 +157,7 @@ impl Order {
 
     /// Waits for what other host lanes hand to a stage, before it is known whether the stage will run.
     pub(crate) fn handed(&self, stage: Stage, generation: u64) -> Result<(), Error> {
+        self.check_lane(stage);
         self.wait_all(stage, generation, |m| m == Mechanism::HandOff)
     }
 

@@ -229,20 +229,20 @@ impl Order {
         let start = self.device.now();
         // After a failure the producer takes nothing more, and a store need not answer: neither waits any longer. The
         // courier does, for hand-offs: what was kicked is given back, slot by slot.
-        let ends = if lane == Lane::Producer || row.from == Stage::SinkWrite {
-            self.device.wait_either(lane, (mark, generation), (self.fault, 0))
+        let ended = if lane == Lane::Producer || row.from == Stage::SinkWrite {
+            self.wait_unless_failed(lane, mark, generation)
         } else {
-            self.device.wait(lane, mark, generation).map(|()| true)
+            self.device.wait(lane, mark, generation).map_err(Error::from)
         };
         let mut waited = self.waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         waited[i].0 += 1;
         waited[i].1 += self.device.now().saturating_sub(start);
-        if ends? { Ok(()) } else { Err(Error::Stopped) }
+        ended
     }
 
-    /// Waits on the producer for a mark of the store's: see [`Order::wait_row`].
-    pub(crate) fn wait_for_store(&self, mark: Mark, generation: u64) -> Result<(), Error> {
-        let ends = self.device.wait_either(Lane::Producer, (mark, generation), (self.fault, 0))?;
+    /// Waits for what may never come after a failure: at most until the run has failed.
+    pub(crate) fn wait_unless_failed(&self, lane: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
+        let ends = self.device.wait_either(lane, (mark, generation), (self.fault, 0))?;
         if ends { Ok(()) } else { Err(Error::Stopped) }
     }
 }

@@ -165,17 +165,10 @@ impl Producer {
     }
 
     /// Takes bytes, all of them or, past the end of a bounded array, none.
-    pub(crate) fn append(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.run.fault.check()?;
         self.check_room(bytes.len())?;
-        while !bytes.is_empty() {
-            let (taken, full) = self.stage(bytes)?;
-            bytes = &bytes[taken..];
-            if full {
-                self.dispatch()?;
-            }
-            self.note_whole_epochs();
-        }
+        self.stage_all(bytes)?;
         self.kick_overdue()
     }
 
@@ -272,6 +265,7 @@ impl Producer {
         self.kick_overdue()
     }
 
+    /// Copies all bytes into staging, and sends off what gets full.
     fn stage_all(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
             let (taken, full) = self.stage(bytes)?;
@@ -279,6 +273,7 @@ impl Producer {
             if full {
                 self.dispatch()?;
             }
+            self.note_whole_epochs();
         }
         Ok(())
     }

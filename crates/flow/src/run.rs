@@ -154,7 +154,7 @@ impl Wake {
     /// # Errors
     /// The run failed first.
     pub(crate) fn sleep_until_fault(&self, run: &Run, seen: u64) -> Result<(), Error> {
-        run.engine.order.wait_for_store(self.mark, seen)
+        run.engine.order.wait_unless_failed(Lane::Producer, self.mark, seen)
     }
 
     /// Waits, at most until the deadline, for what rings: whether `done` holds.
@@ -245,7 +245,7 @@ impl Rows {
     /// Waits until every shard of the first `rows` rows has ended, at most until the run fails.
     pub(crate) fn settled(&self, run: &Run, rows: u64) -> Result<(), Error> {
         match rows.checked_sub(1) {
-            Some(last) => run.engine.order.wait_for_store(self.mark, last),
+            Some(last) => run.engine.order.wait_unless_failed(Lane::Producer, self.mark, last),
             None => Ok(()),
         }
     }

@@ -1,129 +1,18 @@
 //! After a failure nothing hangs and nothing is left behind, whatever stands where. Each test has a watchdog.
 #![allow(clippy::disallowed_methods, reason = "watchdogs have threads of their own, and look at the clock")]
 
+mod ruled;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
-use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob, Source,
-};
-use forebay_flow::{Array, Engine, Setup};
-use host::Host;
-use plan::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Tuning};
+use device::Device;
+use forebay_flow::{Array, Engine, Registered, Setup};
+use plan::{Config, DType, Dim, Facts, Memory, Mode, Plan, Tuning};
+use ruled::Ruled;
 use store::Store;
-
-type Rule = Box<dyn Fn(&str, u64) -> bool + Send + Sync>;
-
-/// A host whose calls fail by a rule over (method, number of the call).
-struct Ruled {
-    inner: Host,
-    rule: Rule,
-    counts: Mutex<std::collections::HashMap<String, u64>>,
-}
-
-impl Ruled {
-    fn new(memory: Memory, rule: impl Fn(&str, u64) -> bool + Send + Sync + 'static) -> Arc<Ruled> {
-        Arc::new(Ruled {
-            inner: Host::open(1).unwrap().with_memory(memory),
-            rule: Box::new(rule),
-            counts: Mutex::default(),
-        })
-    }
-    fn hit(&self, what: &str) -> bool {
-        let mut counts = self.counts.lock().unwrap();
-        let n = counts.entry(what.to_owned()).or_default();
-        *n += 1;
-        (self.rule)(what, *n)
-    }
-    fn next(&self, what: &str) -> Result<(), Error> {
-        if self.hit(what) { Err(Error::new(Operation::Open, format!("injected {what}"))) } else { Ok(()) }
-    }
-}
-
-impl Device for Ruled {
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-    fn memory(&self) -> Memory {
-        self.inner.memory()
-    }
-    fn has_gate(&self) -> bool {
-        true
-    }
-    fn allocate(&self, h: Home, b: usize) -> Result<Region, Error> {
-        self.next("allocate")?;
-        self.inner.allocate(h, b)
-    }
-    fn register(&self, b: Vec<u8>) -> Result<Region, Error> {
-        self.next("register")?;
-        self.inner.register(b)
-    }
-    fn mark(&self) -> Result<Mark, Error> {
-        self.next("mark")?;
-        self.inner.mark()
-    }
-    fn gate(&self) -> Result<Mark, Error> {
-        self.next("gate")?;
-        self.inner.gate()
-    }
-    fn record(&self, on: Lane, m: Mark, g: u64) -> Result<(), Error> {
-        self.next(&format!("record {on:?}"))?;
-        self.inner.record(on, m, g)
-    }
-    fn wait(&self, on: Lane, m: Mark, g: u64) -> Result<(), Error> {
-        self.next("wait")?;
-        self.inner.wait(on, m, g)
-    }
-    fn wait_until(&self, on: Lane, m: Mark, g: u64, d: Duration) -> Result<bool, Error> {
-        self.next("wait_until")?;
-        self.inner.wait_until(on, m, g, d)
-    }
-    fn wait_either(&self, on: Lane, a: (Mark, u64), b: (Mark, u64)) -> Result<bool, Error> {
-        self.next("wait_either")?;
-        self.inner.wait_either(on, a, b)
-    }
-    fn parked(&self, m: Mark) -> Option<(u64, Duration)> {
-        self.inner.parked(m)
-    }
-    fn copy(&self, on: Lane, j: CopyJob<'_>) -> Result<(), Error> {
-        self.next("copy")?;
-        self.inner.copy(on, j)
-    }
-    fn fill(&self, on: Lane, j: FillJob<'_>) -> Result<(), Error> {
-        self.next("fill")?;
-        self.inner.fill(on, j)
-    }
-    fn scatter(&self, on: Lane, mut j: ScatterJob<'_>) -> Result<(), Error> {
-        if self.hit("lane scatter") {
-            j.first = j.geometry.epoch_elements + 7;
-            j.source = Source::Fill([0; 8]);
-        }
-        self.inner.scatter(on, j)
-    }
-    fn aggregate(&self, on: Lane, j: AggregateJob<'_>) -> Result<(), Error> {
-        self.next("aggregate")?;
-        self.inner.aggregate(on, j)
-    }
-    fn prepare(&self, c: &Codec, n: usize, e: usize) -> Result<Arc<dyn Encoder>, Error> {
-        self.inner.prepare(c, n, e)
-    }
-    fn synchronize(&self) -> Result<(), Error> {
-        self.inner.synchronize()
-    }
-    fn spawn(&self, n: &str, b: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
-        self.next(&format!("spawn {n}"))?;
-        self.inner.spawn(n, b)
-    }
-    fn now(&self) -> Duration {
-        self.inner.now()
-    }
-    fn busy(&self) -> Vec<Busy> {
-        self.inner.busy()
-    }
-}
 
 fn plan(mode: Mode, memory: Memory, alignment: u64) -> Arc<Plan> {
     let dims = vec![
@@ -231,6 +120,14 @@ fn until(mut f: impl FnMut() -> bool) {
     panic!("never")
 }
 
+/// A kernel of the next batch fails on its lane, and somebody sees it.
+fn meet_failure(array: &Array, memory: &mut Registered) {
+    array.append_registered(memory, 800).unwrap();
+    // At the latest the second one waits for that kernel; a fast lane has failed by the first.
+    let appended = (0..2).try_for_each(|_| array.append_registered(memory, 100));
+    appended.unwrap_err();
+}
+
 /// A lane of the device fails while the courier stands in a store that does not answer.
 #[test]
 fn a_store_that_blocks_does_not_hold_a_drop_after_a_failure_of_the_device() {
@@ -244,10 +141,7 @@ fn a_store_that_blocks_does_not_hold_a_drop_after_a_failure_of_the_device() {
         // One batch: the courier blocks in the store.
         array.append_registered(&mut memory, 2400).unwrap();
         until(|| seen.blocked.load(SeqCst) > 0);
-        // Now a kernel of the next batch fails on its lane, and somebody sees it.
-        array.append_registered(&mut memory, 800).unwrap();
-        array.append_registered(&mut memory, 100).unwrap();
-        array.append_registered(&mut memory, 100).unwrap_err();
+        meet_failure(&array, &mut memory);
         array.abandon().map_err(|e| e.to_string())
     });
     *script.release.0.lock().unwrap() = true;
@@ -378,9 +272,7 @@ fn after_a_device_failure_a_slow_store_is_given_time() {
         let mut memory = array.register(vec![1; 2400]).unwrap();
         array.append_registered(&mut memory, 2400).unwrap();
         until(|| script.parts.lock().unwrap().len() == 4);
-        array.append_registered(&mut memory, 800).unwrap();
-        array.append_registered(&mut memory, 100).unwrap();
-        array.append_registered(&mut memory, 100).unwrap_err();
+        meet_failure(&array, &mut memory);
         let s2 = script.clone();
         let late = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(300));

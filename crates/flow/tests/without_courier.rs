@@ -1,108 +1,14 @@
 //! A system that gives no thread for the courier: the producer does its work.
 
+mod ruled;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob,
-};
 use forebay_flow::{Array, Engine, Setup};
-use host::Host;
-use plan::{Codec, Config, DType, Dim, Facts, Memory, Plan, Tuning};
+use plan::{Config, DType, Dim, Facts, Memory, Plan, Tuning};
+use ruled::Ruled;
 use store::Store;
-
-/// The host, but no thread of the given name can be made.
-struct Without(Host, &'static str);
-
-impl Device for Without {
-    fn name(&self) -> String {
-        self.0.name()
-    }
-
-    fn memory(&self) -> Memory {
-        self.0.memory()
-    }
-
-    fn has_gate(&self) -> bool {
-        self.0.has_gate()
-    }
-
-    fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error> {
-        self.0.allocate(home, bytes)
-    }
-
-    fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {
-        self.0.register(bytes)
-    }
-
-    fn mark(&self) -> Result<Mark, Error> {
-        self.0.mark()
-    }
-
-    fn gate(&self) -> Result<Mark, Error> {
-        self.0.gate()
-    }
-
-    fn wait_either(&self, on: Lane, first: (Mark, u64), or: (Mark, u64)) -> Result<bool, Error> {
-        self.0.wait_either(on, first, or)
-    }
-
-    fn parked(&self, mark: Mark) -> Option<(u64, Duration)> {
-        self.0.parked(mark)
-    }
-
-    fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
-        self.0.record(on, mark, generation)
-    }
-
-    fn wait(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
-        self.0.wait(on, mark, generation)
-    }
-
-    fn wait_until(&self, on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error> {
-        self.0.wait_until(on, mark, generation, deadline)
-    }
-
-    fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
-        self.0.copy(on, job)
-    }
-
-    fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error> {
-        self.0.fill(on, job)
-    }
-
-    fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
-        self.0.scatter(on, job)
-    }
-
-    fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
-        self.0.aggregate(on, job)
-    }
-
-    fn prepare(&self, codec: &Codec, chunk: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
-        self.0.prepare(codec, chunk, element)
-    }
-
-    fn synchronize(&self) -> Result<(), Error> {
-        self.0.synchronize()
-    }
-
-    fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
-        if name == self.1 {
-            return Err(Error::new(Operation::Open, "the system gives no more threads"));
-        }
-        self.0.spawn(name, body)
-    }
-
-    fn now(&self) -> Duration {
-        self.0.now()
-    }
-
-    fn busy(&self) -> Vec<Busy> {
-        self.0.busy()
-    }
-}
 
 /// Shards and their bytes, by key.
 type Objects = Vec<(String, Vec<u8>)>;
@@ -117,7 +23,7 @@ fn stream(without: &'static str, memory: Memory, alignment: u64) -> Result<(Obje
     let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
     let facts = Facts { memory, alignment, gate: true, process: 0 };
     let plan = Arc::new(Plan::new(&Config::new(DType::U16, dims), &tuning, facts).unwrap());
-    let device: Arc<dyn Device> = Arc::new(Without(Host::open(2).unwrap().with_memory(memory), without));
+    let device = Ruled::new(memory, move |call, _| call.strip_prefix("spawn ") == Some(without));
     let (store, extents) = (store::Memory::with_alignment(alignment), Arc::new(Mutex::new(Vec::new())));
     let seen = extents.clone();
     let array = Array::open(Setup {

@@ -3,24 +3,28 @@
 //! Taken from the system by whole pages, large ones where it has them: a scatter jumps from chunk to chunk, and with pages
 //! of 4 KiB it would spend its time finding them. All of them are touched at open, so that no run meets a page fault.
 
+use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use device::sync::Arc;
 use device::{Backing, Error, Operation, Region};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-struct Pages {
+/// Bytes that stand still, and whoever frees them when they go.
+struct Bytes<Owner> {
     base: NonNull<u8>,
     len: usize,
+    _owner: Owner,
 }
 
-// SAFETY: the pages belong to this value; order between users is made by marks, not by the pointer.
-unsafe impl Send for Pages {}
+// SAFETY: the bytes belong to this value; order between users is made by marks, not by the pointer. The owner is dropped
+// and not used otherwise, and both owners may be dropped anywhere.
+unsafe impl<Owner> Send for Bytes<Owner> {}
 // SAFETY: as above.
-unsafe impl Sync for Pages {}
+unsafe impl<Owner> Sync for Bytes<Owner> {}
 
-// SAFETY: `base` points to `len` bytes of a mapping of our own, taken back in `drop` only.
-unsafe impl Backing for Pages {
+// SAFETY: `base` points to `len` bytes that the owner keeps where they are until it is dropped with this value.
+unsafe impl<Owner> Backing for Bytes<Owner> {
     fn base(&self) -> *mut u8 {
         self.base.as_ptr()
     }
@@ -34,10 +38,16 @@ unsafe impl Backing for Pages {
     }
 }
 
-impl Drop for Pages {
+/// Pages of the system's.
+struct Mapping {
+    base: NonNull<c_void>,
+    size: usize,
+}
+
+impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: mapped in `allocate` with this length, unmapped once; nobody holds a view any more.
-        let gone = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len.max(1)) };
+        // SAFETY: mapped in `allocate` with this size, unmapped once; nobody holds a view any more.
+        let gone = unsafe { rustix::mm::munmap(self.base.as_ptr(), self.size) };
         debug_assert!(gone.is_ok(), "{gone:?}");
     }
 }
@@ -56,49 +66,13 @@ pub(crate) fn allocate(len: usize) -> Result<Region, Error> {
         // SAFETY: the mapping is ours and nobody else knows it yet.
         let _ = unsafe { rustix::mm::madvise(base, size, advice) };
     }
-    let base = NonNull::new(base.cast()).ok_or_else(|| refuse(&"the system gave no address"))?;
-    Ok(Region::new(Arc::new(Pages { base, len })))
-}
-
-/// Bytes that the caller gave.
-struct Adopted {
-    base: NonNull<u8>,
-    len: usize,
-    capacity: usize,
-}
-
-// SAFETY: the bytes belong to this value; order between users is made by marks, not by the pointer.
-unsafe impl Send for Adopted {}
-// SAFETY: as above.
-unsafe impl Sync for Adopted {}
-
-// SAFETY: `base` points to the `len` bytes of a vector that was taken apart, put together again in `drop` only.
-unsafe impl Backing for Adopted {
-    fn base(&self) -> *mut u8 {
-        self.base.as_ptr()
-    }
-
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn host_visible(&self) -> bool {
-        true
-    }
-}
-
-impl Drop for Adopted {
-    fn drop(&mut self) {
-        // SAFETY: the parts of one vector, put together once.
-        drop(unsafe { Vec::from_raw_parts(self.base.as_ptr(), self.len, self.capacity) });
-    }
+    let base = NonNull::new(base).ok_or_else(|| refuse(&"the system gave no address"))?;
+    Ok(Region::new(Arc::new(Bytes { base: base.cast(), len, _owner: Mapping { base, size } })))
 }
 
 /// A region of the caller's own bytes.
-pub(crate) fn adopt(bytes: Vec<u8>) -> Region {
-    let mut bytes = std::mem::ManuallyDrop::new(bytes);
-    let (len, capacity) = (bytes.len(), bytes.capacity());
-    // A vector's pointer is never null, also when it is empty.
+pub(crate) fn adopt(mut bytes: Vec<u8>) -> Region {
+    // A vector's pointer is never null, also when it is empty, and its bytes stay where they are when it is moved.
     let base = NonNull::new(bytes.as_mut_ptr()).unwrap_or(NonNull::dangling());
-    Region::new(Arc::new(Adopted { base, len, capacity }))
+    Region::new(Arc::new(Bytes { base, len: bytes.len(), _owner: bytes }))
 }

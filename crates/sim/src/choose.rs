@@ -8,10 +8,10 @@ pub trait Chooser: Send {
 
 /// SplitMix64: the numbers of a seed (Steele, Lea, Flood 2014).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    pub(crate) fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -19,8 +19,13 @@ impl Numbers {
         z ^ (z >> 31)
     }
 
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
+    /// The next number, below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn place(&mut self, places: usize) -> usize {
+        self.below(places as u64) as usize
     }
 }
 
@@ -37,7 +42,7 @@ impl Random {
 
 impl Chooser for Random {
     fn choose(&mut self, who: &[usize]) -> usize {
-        self.0.below(who.len())
+        self.0.place(who.len())
     }
 }
 
@@ -64,8 +69,8 @@ impl Chooser for Priorities {
         while self.priorities.len() < most {
             self.priorities.push(self.numbers.next());
         }
-        if self.numbers.below(self.change_every) == 0 {
-            let one = self.numbers.below(self.priorities.len());
+        if self.numbers.place(self.change_every) == 0 {
+            let one = self.numbers.place(self.priorities.len());
             self.priorities[one] = self.numbers.next();
         }
         let highest = who.iter().enumerate().max_by_key(|(_, w)| self.priorities[**w]);

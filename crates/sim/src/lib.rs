@@ -20,5 +20,5 @@ mod machine;
 mod memory;
 mod shadow;
 
-pub use choose::{Chooser, Priorities, Random, Replay};
+pub use choose::{Chooser, Numbers, Priorities, Random, Replay};
 pub use device::{Outcome, Sim};

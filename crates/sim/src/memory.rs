@@ -46,8 +46,8 @@ impl Regions {
 
 struct Bytes {
     base: NonNull<u8>,
-    len: usize,
-    capacity: usize,
+    /// Frees them.
+    owner: Vec<u8>,
     region: usize,
     host_visible: bool,
     machine: Arc<Machine>,
@@ -58,14 +58,14 @@ unsafe impl Send for Bytes {}
 // SAFETY: as above.
 unsafe impl Sync for Bytes {}
 
-// SAFETY: `base` points to the `len` bytes of a vector that was taken apart, put together again in `drop` only.
+// SAFETY: `base` points to the bytes of the owner, which stay where they are until it is dropped with this value.
 unsafe impl Backing for Bytes {
     fn base(&self) -> *mut u8 {
         self.base.as_ptr()
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.owner.len()
     }
 
     fn host_visible(&self) -> bool {
@@ -78,27 +78,18 @@ unsafe impl Backing for Bytes {
     }
 }
 
-impl Drop for Bytes {
-    fn drop(&mut self) {
-        // SAFETY: the parts of one vector, put together once.
-        drop(unsafe { Vec::from_raw_parts(self.base.as_ptr(), self.len, self.capacity) });
-    }
-}
-
-/// A buffer that begins on a page, as the seam promises.
+/// Makes a buffer of bytes.
 pub(crate) fn adopt(
     machine: &Arc<Machine>,
     regions: &Regions,
-    bytes: Vec<u8>,
+    mut owner: Vec<u8>,
     host_visible: bool,
 ) -> Result<Region, Error> {
-    let mut bytes = std::mem::ManuallyDrop::new(bytes);
-    let (len, capacity) = (bytes.len(), bytes.capacity());
-    let base = NonNull::new(bytes.as_mut_ptr()).unwrap_or(NonNull::dangling());
+    let base = NonNull::new(owner.as_mut_ptr()).unwrap_or(NonNull::dangling());
     let mut all = regions.lock();
-    all.push((base.as_ptr().addr(), len));
+    all.push((base.as_ptr().addr(), owner.len()));
     machine.lock().shadows.push(Shadow::default());
     let region = all.len() - 1;
     let machine = machine.clone();
-    Ok(Region::new(Arc::new(Bytes { base, len, capacity, region, host_visible, machine })))
+    Ok(Region::new(Arc::new(Bytes { base, owner, region, host_visible, machine })))
 }

@@ -1,8 +1,10 @@
 //! Every call of the device and every operation of the store fails in turn: the error arrives, everything ends and is
 //! let go, and what was published is true.
 
+use sim::Numbers;
+
 use crate::flawed::Wrong;
-use crate::run::{Numbers, Ran, Scenario, Script};
+use crate::run::{Ran, Scenario, Script};
 use crate::store::Objects;
 use crate::{chooser, scenarios};
 

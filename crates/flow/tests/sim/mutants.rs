@@ -5,9 +5,10 @@ use device::Lane;
 use forebay_flow::proof::{self, Variant};
 use forebay_flow::table::{Case, Mechanism, Row, Stage, rows};
 use plan::{Memory, Mode};
+use sim::Numbers;
 
 use crate::flawed::{Flaw, Wrong};
-use crate::run::{Numbers, Scenario};
+use crate::run::Scenario;
 use crate::{chooser, scenarios};
 
 /// Schedules in which a mutant must be found.

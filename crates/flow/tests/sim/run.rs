@@ -8,26 +8,10 @@ use device::Device;
 use forebay_flow::table::Case;
 use forebay_flow::{Array, Engine, Setup};
 use plan::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Tuning};
-use sim::{Chooser, Outcome, Sim};
+use sim::{Chooser, Numbers, Outcome, Sim};
 
 use crate::flawed::{Flawed, Seen, Wrong};
 use crate::store::{Objects, SimStore};
-
-/// SplitMix64.
-pub(crate) struct Numbers(pub(crate) u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-}
 
 /// Facts of a run.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,7 @@
 //! Thousands of orders in which a right run may go.
 
-use sim::Replay;
+use sim::{Numbers, Replay};
 
-use crate::run::Numbers;
 use crate::{chooser, scenarios};
 
 /// How many schedules: 1,000, or as many as the environment says.

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 
 use super::{Error, clock};
 
-/// What direct writes are multiples of, in length and in memory.
-const PAGE: usize = 4096;
+/// What direct writes are multiples of, in length and in memory: as the store does it.
+const PAGE: usize = store::local::PAGE as usize;
 /// Bytes of one write: as a run hands regions of shards over, large enough for any disk.
 const BLOCK: usize = 16 << 20;
 

@@ -1,9 +1,34 @@
 //! Who goes on: the choice at each point where more than one can.
 
+use crate::explore::Point;
+
 /// Picks one of several who can go on.
 pub trait Chooser: Send {
     /// One of `who` (at least two, ascending), by its place in the list.
     fn choose(&mut self, who: &[usize]) -> usize;
+
+    /// The same, for who wants to see the state, also where only one can go on; or the end of the run.
+    fn next(&mut self, at: &Point<'_>) -> Next {
+        Next::Go(if at.who().len() == 1 { 0 } else { self.choose(at.who()) })
+    }
+}
+
+/// What a chooser says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Who stands at this place of the list goes on.
+    Go(usize),
+    /// The run ends here, without a verdict: every wait returns an error, and threads find their own way out.
+    Stop,
+}
+
+/// The first who can.
+pub(crate) struct First;
+
+impl Chooser for First {
+    fn choose(&mut self, _who: &[usize]) -> usize {
+        0
+    }
 }
 
 /// SplitMix64: the numbers of a seed (Steele, Lea, Flood 2014).

@@ -29,6 +29,11 @@ impl Clock {
         self.0[actor]
     }
 
+    /// The numbers, actor by actor.
+    pub(crate) fn numbers(&self) -> &[u64; ALL] {
+        &self.0
+    }
+
     /// Whether action `number` of `actor` has been seen.
     pub(crate) fn saw(&self, actor: Actor, number: u64) -> bool {
         self.0[actor] >= number

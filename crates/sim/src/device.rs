@@ -12,6 +12,7 @@ use host::kernels;
 use plan::{Codec, Memory};
 
 use crate::choose::Chooser;
+use crate::digest::Digest;
 use crate::encoder::SimEncoder;
 use crate::machine::{Kernel, Machine, Need, Step, me};
 use crate::memory::{Regions, Touch, adopt};
@@ -34,6 +35,8 @@ pub(crate) struct Inside {
 pub struct Outcome {
     /// The first access that nothing ordered, or who waited for what when nobody could go on; none: the run is right.
     pub verdict: Option<String>,
+    /// Whether the chooser ended the run before its end.
+    pub stopped: bool,
     /// The choices that were made, for [`Replay`](crate::Replay).
     pub choices: String,
     /// Steps of lanes, and answers of the store.
@@ -81,10 +84,25 @@ impl Sim {
         self.inside.machine.lock().forgiven = true;
     }
 
+    /// A point of choice: lets somebody else go on, or this thread. Nothing that another blocks on may be held.
+    ///
+    /// # Errors
+    /// The run is over.
+    pub fn turn(&self) -> Result<(), Error> {
+        self.inside.machine.block(Need::Turn)
+    }
+
+    /// Gives [`Point::key`](crate::Point::key) what the simulation does not see: `extra` is called at points of choice,
+    /// and must not call the device.
+    pub fn watch(&self, extra: impl Fn(&mut Digest) + Send + 'static) {
+        self.inside.machine.lock().extra = Some(Box::new(extra));
+    }
+
     /// Lets everything end that can: lanes run dry, and the store answers for all that it holds.
     pub fn settle(&self) {
         // A verdict ends this wait like any other.
         let _ = self.inside.machine.block(Need::Quiet);
+        self.inside.machine.let_go();
     }
 
     /// What is not over: lanes with steps, threads (but the one that opened the device) that have not ended, answers of the
@@ -98,7 +116,8 @@ impl Sim {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let state = self.inside.machine.lock();
-        Outcome { verdict: state.verdict.clone(), choices: state.choices.clone(), steps: state.steps }
+        let verdict = state.verdict.clone().filter(|_| !state.stopped);
+        Outcome { verdict, stopped: state.stopped, choices: state.choices.clone(), steps: state.steps }
     }
 }
 
@@ -107,6 +126,10 @@ impl Inside {
     pub(crate) fn run(&self, on: Lane, touches: Vec<Touch>, kernel: Kernel) -> Result<(), Error> {
         let lane = lane_index(on)?;
         let mut state = self.machine.lock();
+        if state.stopped {
+            // Nothing would run it, nor let go of what it holds.
+            return Err(Error::new(Operation::Wait, "stopped"));
+        }
         let (clock, by) = (state.clocks[me()], state.stages[me()]);
         state.lanes[lane].push_back(Step::Run { kernel, touches, by, clock });
         drop(state);

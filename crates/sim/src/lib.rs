@@ -15,10 +15,15 @@
 mod choose;
 mod clock;
 mod device;
+mod digest;
 mod encoder;
+mod explore;
+mod key;
 mod machine;
 mod memory;
 mod shadow;
 
-pub use choose::{Chooser, Numbers, Priorities, Random, Replay};
+pub use choose::{Chooser, Next, Numbers, Priorities, Random, Replay};
 pub use device::{Outcome, Sim};
+pub use digest::Digest;
+pub use explore::{Counts, Explorer, Point};

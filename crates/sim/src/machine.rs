@@ -6,8 +6,9 @@ use std::time::Duration;
 use device::sync::{Arc, Condvar, Mutex, MutexGuard};
 use device::{Error, Mark, Operation};
 
-use crate::choose::{self, Chooser};
+use crate::choose::{self, Chooser, Next};
 use crate::clock::{ALL, ANSWERS, Actor, Clock, LANES, MAIN, THREADS, name};
+use crate::explore::{Extra, Point};
 use crate::memory::Touch;
 use crate::shadow::{Access, Shadow};
 
@@ -40,37 +41,41 @@ pub(crate) enum Need {
 pub(crate) struct Thread {
     name: String,
     /// `None`: it runs, or it has ended.
-    need: Option<Need>,
-    ended: bool,
+    pub(crate) need: Option<Need>,
+    pub(crate) ended: bool,
+    /// How often it went on, and which of two needs was met each time, folded.
+    pub(crate) history: u64,
 }
 
 /// Something that the store will do, with the clock of whoever handed it over.
-struct Answer {
+pub(crate) struct Answer {
+    /// Its number among all.
+    pub(crate) number: usize,
     actor: Actor,
     job: Box<dyn FnOnce() + Send>,
-    clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 #[derive(Default)]
-struct MarkState {
-    told: u64,
+pub(crate) struct MarkState {
+    pub(crate) told: u64,
     gate: bool,
     /// Generations that were reached, and what whoever waits for them has then seen. A device keeps a few; older ones
     /// were waited for.
-    reached: VecDeque<(u64, Clock)>,
+    pub(crate) reached: VecDeque<(u64, Clock)>,
 }
 
 pub(crate) struct State {
     chooser: Box<dyn Chooser>,
     pub(crate) lanes: [VecDeque<Step>; LANES],
     pub(crate) clocks: [Clock; ALL],
-    marks: Vec<MarkState>,
+    pub(crate) marks: Vec<MarkState>,
     pub(crate) threads: Vec<Thread>,
     current: Actor,
-    answers: Vec<Answer>,
-    next_answer: usize,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) next_answer: usize,
     /// What the answers that have ended have seen.
-    answered: Clock,
+    pub(crate) answered: Clock,
     pub(crate) now: Duration,
     /// Stage that each thread works for.
     pub(crate) stages: [Access; ALL],
@@ -80,6 +85,10 @@ pub(crate) struct State {
     pub(crate) forgiven: bool,
     /// The first conflict, or who waited for what when nobody could go on.
     pub(crate) verdict: Option<String>,
+    /// The chooser ended the run: its verdict is none.
+    pub(crate) stopped: bool,
+    /// What a test has to say of the state of what the simulation does not see.
+    pub(crate) extra: Option<Extra>,
     pub(crate) choices: String,
     pub(crate) steps: u64,
 }
@@ -100,11 +109,17 @@ pub(crate) fn me() -> Actor {
     SELF.get()
 }
 
+impl Thread {
+    fn remember(&mut self, met: u64) {
+        self.history = self.history.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1 + met);
+    }
+}
+
 impl State {
     pub(crate) fn new(chooser: Box<dyn Chooser>) -> State {
         let nobody =
             Access { actor: MAIN, number: 0, stage: ("nothing", 0), at: std::panic::Location::caller() };
-        let main = Thread { name: "main".to_owned(), need: None, ended: false };
+        let main = Thread { name: "main".to_owned(), need: None, ended: false, history: 0 };
         State {
             chooser,
             lanes: Default::default(),
@@ -121,6 +136,8 @@ impl State {
             failed: None,
             forgiven: false,
             verdict: None,
+            stopped: false,
+            extra: None,
             choices: String::new(),
             steps: 0,
         }
@@ -199,6 +216,16 @@ impl State {
         }
     }
 
+    /// Which of two things met a need: 1 the first.
+    pub(crate) fn met_by(&self, need: Need) -> u64 {
+        match need {
+            Need::Either((mark, generation), _) | Need::Until(mark, generation, _) => {
+                u64::from(self.is_reached(mark, generation))
+            }
+            _ => 1,
+        }
+    }
+
     fn is_met(&self, need: Need) -> bool {
         let reached = |(mark, generation)| self.seen(mark, generation).is_some();
         match need {
@@ -232,13 +259,21 @@ impl State {
         true
     }
 
-    fn pick(&mut self, who: &[Actor]) -> Actor {
-        if who.len() == 1 {
-            return who[0];
+    /// Who goes on; nobody where the chooser ends the run.
+    fn pick(&mut self, who: &[Actor]) -> Option<Actor> {
+        let mut chooser = std::mem::replace(&mut self.chooser, Box::new(choose::First));
+        let next = chooser.next(&Point::new(self, who));
+        self.chooser = chooser;
+        let Next::Go(place) = next else {
+            // Ends every wait, as a verdict does.
+            self.stopped = true;
+            self.verdict.get_or_insert("stopped by the chooser".to_owned());
+            return None;
+        };
+        if who.len() > 1 {
+            choose::write(place, &mut self.choices);
         }
-        let place = self.chooser.choose(who);
-        choose::write(place, &mut self.choices);
-        who[place]
+        Some(who[place])
     }
 
     /// Runs the first step of a lane.
@@ -348,7 +383,7 @@ impl Machine {
                 state.verdict = Some(state.stuck());
                 continue;
             }
-            let who = state.pick(&ready);
+            let Some(who) = state.pick(&ready) else { continue };
             if who < LANES {
                 state.step(who);
             } else if who >= LANES + THREADS {
@@ -374,6 +409,8 @@ impl Machine {
         }
         state.current = me;
         let need = state.threads[me - LANES].need.take();
+        let met = need.map_or(0, |n| state.met_by(n));
+        state.threads[me - LANES].remember(met);
         let seen = match need {
             Some(Need::Mark(mark, generation) | Need::Until(mark, generation, _)) => {
                 vec![state.seen(mark, generation)]
@@ -402,6 +439,21 @@ impl Machine {
         Err(Error::new(Operation::Wait, why))
     }
 
+    /// After a stop: waits for the threads, which are on their way out, and lets go of what will not be done. It holds
+    /// the device, as the device holds it.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.lock();
+        if !state.stopped {
+            return;
+        }
+        while !state.threads[1..].iter().all(|t| t.ended) {
+            state = self.turn.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        let left = (std::mem::take(&mut state.answers), std::mem::take(&mut state.lanes));
+        drop(state);
+        drop(left);
+    }
+
     /// The store gives an answer: on this thread, and as an actor of its own.
     fn answer<'a>(&'a self, mut state: MutexGuard<'a, State>, place: usize) -> MutexGuard<'a, State> {
         let answer = state.answers.remove(place);
@@ -426,8 +478,8 @@ impl Machine {
         }
         let actor = LANES + THREADS + state.next_answer % ANSWERS;
         state.next_answer += 1;
-        let clock = state.clocks[me()];
-        state.answers.push(Answer { actor, job, clock });
+        let (clock, number) = (state.clocks[me()], state.next_answer - 1);
+        state.answers.push(Answer { number, actor, job, clock });
     }
 
     /// Makes room for a thread; it stands at a point of choice.
@@ -437,7 +489,7 @@ impl Machine {
         if actor >= LANES + THREADS {
             return Err(Error::new(Operation::Open, "the simulation has no more threads"));
         }
-        state.threads.push(Thread { name: name.to_owned(), need: Some(Need::Turn), ended: false });
+        state.threads.push(Thread { name: name.to_owned(), need: Some(Need::Turn), ended: false, history: 0 });
         let clock = state.clocks[me()];
         state.clocks[actor].join(&clock);
         Ok(actor)

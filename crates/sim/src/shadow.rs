@@ -73,6 +73,11 @@ impl Shadow {
         conflict
     }
 
+    /// Bytes, the last write to them, and the reads since, in ascending order.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (Range<usize>, Option<&Access>, &[Access])> {
+        self.cells.iter().map(|(start, c)| (*start..c.end, c.write.as_ref(), &c.reads[..]))
+    }
+
     /// Makes a cell begin at `at`, where one goes across.
     fn cut(&mut self, at: usize) {
         let Some((_, cell)) = self.cells.range_mut(..at).next_back() else { return };

@@ -189,7 +189,13 @@ impl Device for Flawed {
                 self.sim.record(on, mark, generation * 2 + 1)
             }
             _ => self.sim.record(on, mark, generation),
+        }?;
+        // A record of the host is a point of choice too. Rows are recorded while nothing is held that another thread
+        // blocks on; the other marks (rings, the fault, rows of shards) are reached under a lock.
+        if on.is_host() && self.row_of(mark).is_some() {
+            self.sim.turn()?;
         }
+        Ok(())
     }
 
     fn wait(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {

@@ -6,6 +6,7 @@ mod flawed;
 mod mutants;
 mod run;
 mod schedules;
+mod states;
 mod store;
 
 use plan::{Memory, Mode};

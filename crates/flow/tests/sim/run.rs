@@ -23,6 +23,21 @@ pub(crate) struct Scenario {
     pub(crate) alignment: u64,
 }
 
+/// Extents that were published, in order.
+type Extents = Arc<Mutex<Vec<u64>>>;
+
+/// What stands in the store and what was published is part of a state.
+fn watch(sim: &Sim, store: &SimStore, extents: &Extents) {
+    let (objects, extents) = (store.shared(), extents.clone());
+    sim.watch(move |state| {
+        for (key, bytes) in &*objects.lock().unwrap() {
+            state.bytes(key.as_bytes());
+            state.bytes(bytes);
+        }
+        extents.lock().unwrap().iter().for_each(|e| state.word(*e));
+    });
+}
+
 /// A plan and what is done with it.
 pub(crate) struct Script {
     plan: Arc<Plan>,
@@ -89,6 +104,33 @@ impl Scenario {
         }
         Script { plan: Arc::new(plan), bytes, acts }
     }
+
+    /// The smallest script in which every ring comes round, with bytes in each slot: one dispatch for each batch where there
+    /// are two slots, two where there is one; one shard for each row, one chunk for each epoch, two epochs for a batch.
+    pub(crate) fn smallest(self, per_shard: u64) -> Script {
+        let dims = vec![
+            Dim::unbounded("t").chunk(1).chunks_per_shard(per_shard),
+            Dim::new("y", 3).chunk(3).chunks_per_shard(1),
+            Dim::new("x", 4).chunk(4).chunks_per_shard(1),
+        ];
+        let codec = if self.compressed { Codec::Zstd { level: 1 } } else { Codec::None };
+        let config = Config { codec, plain: true, ..Config::new(DType::U16, dims) };
+        let frame = 24;
+        let tuning = Tuning {
+            slots: self.slots,
+            batch_bytes: 2 * frame,
+            staging_bytes: 1,
+            mode: Some(self.mode),
+            memory: None,
+        };
+        let facts = Facts { memory: self.memory, alignment: self.alignment, gate: true, process: 0 };
+        let mut plan = Plan::new(&config, &tuning, facts).unwrap();
+        assert_eq!((plan.frame_bytes, plan.epoch_bytes, plan.batch_epochs), (frame, frame, 2));
+        let (frames, staged) = if plan.slots == 1 { (3, 1) } else { (5, 2) };
+        plan.staging_bytes = staged * frame;
+        let bytes: Vec<u8> = (0..frames * frame).map(|b| (b * b % 251) as u8).collect();
+        Script { acts: vec![bytes.len()], plan: Arc::new(plan), bytes }
+    }
 }
 
 impl Script {
@@ -105,8 +147,11 @@ impl Script {
         let (device, seen) = Flawed::new(sim.clone(), Case::of(&self.plan), wrong);
         let device = Arc::new(device);
         let weak = Arc::downgrade(&device);
-        let (stored, extents) = self.stream(device, store.clone());
+        let extents: Extents = Arc::default();
+        watch(&sim, &store, &extents);
+        let stored = self.stream(device, store.clone(), &extents);
         sim.settle();
+        let extents = extents.lock().unwrap().clone();
         Ran {
             outcome: sim.outcome(),
             stored,
@@ -133,9 +178,13 @@ impl Script {
         Case::of(&self.plan)
     }
 
-    /// Streams the script; what was stored, and every extent that was published.
-    fn stream(&self, device: Arc<dyn Device>, store: Arc<SimStore>) -> (Result<Objects, String>, Vec<u64>) {
-        let extents = Arc::new(Mutex::new(Vec::new()));
+    /// Streams the script; what was stored.
+    fn stream(
+        &self,
+        device: Arc<dyn Device>,
+        store: Arc<SimStore>,
+        extents: &Extents,
+    ) -> Result<Objects, String> {
         let published = extents.clone();
         let setup = |engine| Setup {
             engine,
@@ -150,9 +199,7 @@ impl Script {
         };
         let opened = Engine::open(device, &self.plan).and_then(|engine| Array::open(setup(engine)));
         let ended = opened.and_then(|array| self.feed(array));
-        let stored = ended.map(|()| store.objects()).map_err(|e| e.to_string());
-        let extents = extents.lock().unwrap().clone();
-        (stored, extents)
+        ended.map(|()| store.objects()).map_err(|e| e.to_string())
     }
 
     fn feed(&self, array: Array) -> Result<(), forebay_flow::Error> {

@@ -46,6 +46,10 @@ impl SimStore {
         self.fails.count.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn shared(&self) -> Arc<Mutex<Objects>> {
+        self.objects.clone()
+    }
+
     pub(crate) fn objects(&self) -> Objects {
         self.objects.lock().unwrap().clone()
     }

@@ -1,0 +1,406 @@
+//! Every state there is, each visited once.
+//!
+//! A run is determined by its choices, so states are reached by running: each execution repeats a prefix of choices, takes
+//! one that was not taken there yet, and goes on to a state that was visited before, or to the end; depth first.
+//!
+//! *Sleep sets* (Godefroid 1996, with visited states) leave out executions, and no state. A choice that was explored at a
+//! state sleeps in what is explored after it, for as long as only steps that are independent of it are made: what would
+//! follow stands behind the other order of the two, in the same state. A state is stored with the choices that slept in
+//! it; who comes back with fewer explores the difference.
+//!
+//! Two choices are *independent* at a state where either leaves the other possible and both orders end in one state. So
+//! is a step of a lane to anything else: it takes from the front of its own queue, where a thread adds at the end; marks
+//! are reached once, and a wait that can go on still can after more were reached; what both touch of a buffer is a race,
+//! and ends everything. Two exceptions: a thread that looks which of two things has come (a mark, another or a time) is
+//! independent only when the first has, for then nothing changes the answer; and who waits for idle lanes depends on all
+//! of them. Threads and answers of the store share plain locks: none of them is independent of another.
+//!
+//! What is believed is checked, see [`Explorer::walk`]: that a state's key tells all (a second way into a state goes on as
+//! the first did), and that nothing is left out (no state is met that was not visited).
+
+use std::collections::HashMap;
+use std::fmt;
+
+use device::sync::{Arc, Mutex, MutexGuard};
+
+use crate::choose::{Chooser, Next, Numbers};
+use crate::clock::{Actor, LANES, THREADS};
+use crate::digest::Digest;
+use crate::machine::{Need, State, Step};
+
+/// See [`Sim::watch`](crate::Sim::watch).
+pub(crate) type Extra = Box<dyn Fn(&mut Digest) + Send>;
+
+/// Actors, a bit each: lanes, threads, answers of the store by their numbers.
+type Set = u64;
+
+const LANE_SET: Set = (1 << LANES) - 1;
+const THREAD_SET: Set = ((1 << THREADS) - 1) << LANES;
+
+/// A point of choice.
+pub struct Point<'a> {
+    state: &'a State,
+    who: &'a [Actor],
+}
+
+impl<'a> Point<'a> {
+    pub(crate) fn new(state: &'a State, who: &'a [Actor]) -> Point<'a> {
+        Point { state, who }
+    }
+
+    /// Who can go on, ascending: lanes, threads, answers of the store by their places.
+    #[must_use]
+    pub fn who(&self) -> &[usize] {
+        self.who
+    }
+
+    /// Tells this state from others.
+    #[must_use]
+    pub fn key(&self) -> u128 {
+        self.state.key()
+    }
+
+    /// The number by which an actor is known in any order: answers have places that change.
+    fn identity(&self, who: Actor) -> u32 {
+        match who.checked_sub(LANES + THREADS) {
+            Some(place) => (LANES + THREADS + self.state.answers[place].number) as u32,
+            None => who as u32,
+        }
+    }
+
+    fn can(&self) -> Set {
+        self.who.iter().map(|w| 1 << self.identity(*w)).sum()
+    }
+
+    fn place(&self, identity: u32) -> Option<usize> {
+        self.who.iter().position(|w| self.identity(*w) == identity)
+    }
+
+    /// Whoever is independent of an actor here.
+    fn independent_of(&self, identity: u32) -> Set {
+        let bit = 1 << identity;
+        if bit & LANE_SET == 0 {
+            let is_sure = bit & THREAD_SET == 0 || self.is_sure(identity as usize - LANES);
+            return if is_sure { LANE_SET } else { 0 };
+        }
+        let mut all = !THREAD_SET & !bit;
+        for (thread, _) in self.state.threads.iter().enumerate().filter(|(t, _)| self.is_sure(*t)) {
+            all |= 1 << (LANES + thread);
+        }
+        let front = |lane: usize| match self.state.lanes[lane].front() {
+            Some(Step::Record(mark, ..)) => Some(*mark),
+            _ => None,
+        };
+        let mine = front(identity as usize);
+        // A mark is reached by one lane; if not, the order shows.
+        let same = (0..LANES).filter(|l| mine.is_some() && front(*l) == mine);
+        all & !same.map(|l| 1 << l).sum::<Set>()
+    }
+
+    /// Whether no step of a lane changes what a thread will find.
+    fn is_sure(&self, thread: usize) -> bool {
+        match self.state.threads[thread].need {
+            Some(Need::Idle | Need::Quiet) | None => false,
+            Some(need) => self.state.met_by(need) == 1,
+        }
+    }
+}
+
+/// What is known of a visited state.
+struct Known {
+    can: Set,
+    /// Choices that were not explored here, because they stand behind another order.
+    sleep: Set,
+    /// The first choice that was explored here, and the state behind it.
+    edge: Option<(u32, u128)>,
+}
+
+/// A state on the way to the present one.
+struct Frame {
+    key: u128,
+    can: Set,
+    sleep: Set,
+    todo: Set,
+    taken: u32,
+    /// What sleeps behind the choice that is taken.
+    asleep: Set,
+}
+
+/// How much was explored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// States.
+    pub states: u64,
+    /// Choices that were taken from a state, each once.
+    pub transitions: u64,
+    /// Runs.
+    pub executions: u64,
+    /// Choices of the longest run.
+    pub deepest: u64,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { states, transitions, executions, deepest } = self;
+        write!(f, "{states} states, {transitions} steps, {executions} runs, the longest {deepest} steps")
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.states += other.states;
+        self.transitions += other.transitions;
+        self.executions += other.executions;
+        self.deepest = self.deepest.max(other.deepest);
+    }
+}
+
+#[derive(Default)]
+struct Search {
+    reduces: bool,
+    /// Every so many meetings with a visited state one is kept, for a walk.
+    keep_every: u64,
+    known: HashMap<u128, Known>,
+    path: Vec<Frame>,
+    /// Choices of this run so far.
+    at: usize,
+    counts: Counts,
+    met: u64,
+    kept: Vec<Vec<u32>>,
+    broken: Option<String>,
+}
+
+/// Visits every state: [`Explorer::next`] gives the chooser of each run until all are visited.
+#[derive(Clone)]
+pub struct Explorer(Arc<Mutex<Search>>);
+
+impl Explorer {
+    /// Begins. With `reduces` false no execution is left out: slower, for a comparison. Of the meetings with a visited
+    /// state, one in `keep_every` is kept for a walk.
+    #[must_use]
+    pub fn new(reduces: bool, keep_every: u64) -> Explorer {
+        Explorer(Arc::new(Mutex::new(Search { reduces, keep_every, ..Search::default() })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Search> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The chooser of the next run; none where every state is visited, or [`Explorer::broken`] says why not.
+    #[must_use]
+    pub fn next(&self) -> Option<Box<dyn Chooser>> {
+        let mut search = self.lock();
+        let begins = search.counts.executions == 0;
+        if search.broken.is_some() || !(begins || search.turn_back()) {
+            return None;
+        }
+        search.at = 0;
+        search.counts.executions += 1;
+        Some(Box::new(Visit(self.clone())))
+    }
+
+    /// How much was explored so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let search = self.lock();
+        Counts { states: search.known.len() as u64, ..search.counts }
+    }
+
+    /// What was believed and is not so.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.lock().broken.clone()
+    }
+
+    /// The keys of all states, ascending.
+    #[must_use]
+    pub fn keys(&self) -> Vec<u128> {
+        let mut keys: Vec<_> = self.lock().known.keys().copied().collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Meetings that were kept: each a way into a state other than the first one.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.lock().kept.len()
+    }
+
+    /// After all was visited: the chooser of a run that goes on where a kept meeting ended, or (none) from the beginning.
+    /// Where a choice was explored it is taken again and must lead to the state that it led to; elsewhere chance decides.
+    /// Any state on the way must be a visited one in which the same can go on.
+    #[must_use]
+    pub fn walk(&self, kept: Option<usize>, seed: u64) -> Box<dyn Chooser> {
+        let way = kept.map_or_else(Vec::new, |n| self.lock().kept[n].clone());
+        Box::new(Walk { search: self.clone(), way, again: kept.is_some(), at: 0, numbers: Numbers(seed), due: None })
+    }
+}
+
+impl Search {
+    fn fail(&mut self, why: String) -> Next {
+        self.broken.get_or_insert(why);
+        Next::Stop
+    }
+
+    /// Back to the last state with a choice that was not taken; false where there is none.
+    fn turn_back(&mut self) -> bool {
+        while let Some(last) = self.path.last_mut() {
+            last.sleep |= 1 << last.taken;
+            if last.todo != 0 {
+                last.take();
+                return true;
+            }
+            self.path.pop();
+        }
+        false
+    }
+
+    fn next(&mut self, point: &Point<'_>) -> Next {
+        let depth = self.at;
+        self.at += 1;
+        if depth < self.path.len() {
+            return self.repeat(depth, point);
+        }
+        self.enter(point)
+    }
+
+    /// Takes a choice of the prefix again.
+    fn repeat(&mut self, depth: usize, point: &Point<'_>) -> Next {
+        let is_last = depth + 1 == self.path.len();
+        let frame = &self.path[depth];
+        if point.can() != frame.can || is_last && point.key() != frame.key {
+            return self.fail(format!("the same choices did not lead to the same state at step {depth}"));
+        }
+        if is_last {
+            self.fall_asleep(point);
+        }
+        point.place(self.path[depth].taken).map_or(Next::Stop, Next::Go)
+    }
+
+    /// What sleeps behind the choice that the last frame takes.
+    fn fall_asleep(&mut self, point: &Point<'_>) {
+        let Some(last) = self.path.last_mut() else { return };
+        last.asleep = if self.reduces { last.sleep & point.independent_of(last.taken) } else { 0 };
+    }
+
+    /// A state behind a choice that was not taken before.
+    fn enter(&mut self, point: &Point<'_>) -> Next {
+        let (key, can) = (point.key(), point.can());
+        let mut sleep = 0;
+        if let Some(last) = self.path.last() {
+            sleep = last.asleep;
+            self.counts.transitions += 1;
+            if let Some(from) = self.known.get_mut(&last.key) {
+                from.edge.get_or_insert((last.taken, key));
+            }
+        }
+        self.counts.deepest = self.counts.deepest.max(self.at as u64);
+        let todo = match self.known.get_mut(&key) {
+            None => {
+                self.known.insert(key, Known { can, sleep, edge: None });
+                can & !sleep
+            }
+            Some(known) => {
+                if known.can != can {
+                    return self.fail(format!("others can go on in a state that was visited: {can:b}"));
+                }
+                let todo = known.sleep & !sleep;
+                known.sleep &= sleep;
+                sleep = known.sleep;
+                self.meet();
+                todo
+            }
+        };
+        if todo == 0 {
+            return Next::Stop;
+        }
+        // What is neither asleep nor to be done was explored before, by another way here.
+        let mut frame = Frame { key, can, sleep, todo, taken: 0, asleep: 0 };
+        frame.take();
+        let place = point.place(frame.taken);
+        self.path.push(frame);
+        self.fall_asleep(point);
+        place.map_or(Next::Stop, Next::Go)
+    }
+
+    /// A visited state was met on another way.
+    fn meet(&mut self) {
+        self.met += 1;
+        if self.met.is_multiple_of(self.keep_every) {
+            self.kept.push(self.path.iter().map(|f| f.taken).collect());
+        }
+    }
+}
+
+impl Frame {
+    /// Takes the first of what is to be done: threads before lanes keep the threads of the host from changing often.
+    fn take(&mut self) {
+        self.taken = self.todo.trailing_zeros();
+        self.todo &= self.todo - 1;
+    }
+}
+
+struct Visit(Explorer);
+
+impl Chooser for Visit {
+    fn choose(&mut self, _who: &[usize]) -> usize {
+        0
+    }
+
+    fn next(&mut self, at: &Point<'_>) -> Next {
+        self.0.lock().next(at)
+    }
+}
+
+/// See [`Explorer::walk`].
+struct Walk {
+    search: Explorer,
+    way: Vec<u32>,
+    again: bool,
+    at: usize,
+    numbers: Numbers,
+    /// The state that must come now.
+    due: Option<u128>,
+}
+
+impl Walk {
+    fn step(&mut self, point: &Point<'_>) -> Result<usize, String> {
+        let (key, can) = (point.key(), point.can());
+        let search = self.search.lock();
+        let known = search.known.get(&key).ok_or("a state was met that was not visited")?;
+        if known.can != can {
+            return Err(format!("{can:b} can go on in a state in which {:b} could", known.can));
+        }
+        if self.due.is_some_and(|due| due != key) {
+            return Err("what was done from a state before leads elsewhere now".to_owned());
+        }
+        self.due = None;
+        if let Some(taken) = self.way.get(self.at) {
+            return point.place(*taken).ok_or_else(|| "the same choices did not lead to the same state".to_owned());
+        }
+        let edge = known.edge.filter(|_| self.again);
+        if let Some((taken, next)) = edge {
+            self.due = Some(next);
+            return point.place(taken).ok_or_else(|| "a choice is gone".to_owned());
+        }
+        Ok(self.numbers.below(point.who().len() as u64) as usize)
+    }
+}
+
+impl Chooser for Walk {
+    fn choose(&mut self, _who: &[usize]) -> usize {
+        0
+    }
+
+    fn next(&mut self, point: &Point<'_>) -> Next {
+        let next = self.step(point);
+        self.at += 1;
+        match next {
+            Ok(place) => Next::Go(place),
+            Err(why) => {
+                let why = format!("{why}, at step {} of a walk {}", self.at, if self.again { "again" } else { "by chance" });
+                self.search.lock().fail(why)
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The key of a state: two states with one key go on alike.
+//!
+//! In it is all that a later step can depend on: the queues of the lanes, the marks, what each thread needs and how often
+//! it went on, the answers of the store, the time, the accesses that a later one can conflict with, and who has seen which
+//! of them. Not in it are the bytes of buffers, the locals of threads, and what stands behind plain locks: these follow
+//! from who has made how many steps, which is in it. That they do follow is checked, not believed: see `explore`.
+//!
+//! Numbers of a clock enter as ranks. A clock is asked one thing only, whether it has seen an access that is still the
+//! last write to some byte or a read since; so the number is replaced by how many such accesses of that actor it covers.
+//! Joining clocks takes the greater of two numbers, which is the greater of two ranks; accesses to come are beyond all
+//! that any clock covers now. Without this an order of long ago would keep apart what goes on alike.
+
+use std::ops::Range;
+
+use crate::clock::{ALL, Clock, LANES, THREADS};
+use crate::digest::Digest;
+use crate::machine::{Need, State, Step};
+use crate::memory::Touch;
+use crate::shadow::{Access, Shadow};
+
+/// For each actor, the numbers of its accesses that a later one can conflict with, ascending.
+struct Live([Vec<u64>; ALL]);
+
+impl Live {
+    fn of(shadows: &[Shadow]) -> Live {
+        let mut all: [Vec<u64>; ALL] = Default::default();
+        for (_, write, reads) in shadows.iter().flat_map(Shadow::cells) {
+            write.into_iter().chain(reads).for_each(|a| all[a.actor].push(a.number));
+        }
+        for numbers in &mut all {
+            numbers.sort_unstable();
+            numbers.dedup();
+        }
+        Live(all)
+    }
+
+    /// How many of an actor's a number covers.
+    fn rank(&self, actor: usize, number: u64) -> u64 {
+        self.0[actor].partition_point(|n| *n <= number) as u64
+    }
+
+    fn clock(&self, clock: &Clock, to: &mut Digest) {
+        // Ranks are small: several to a word.
+        let ranks = clock.numbers().iter().enumerate().map(|(actor, n)| self.rank(actor, *n));
+        let mut word = 0;
+        for (i, rank) in ranks.enumerate() {
+            word = word << 16 | rank;
+            if i % 4 == 3 {
+                to.word(word);
+                word = 0;
+            }
+        }
+        to.word(word);
+    }
+
+    fn access(&self, access: &Access, to: &mut Digest) {
+        to.word((access.actor as u64) << 32 | self.rank(access.actor, access.number));
+    }
+}
+
+impl State {
+    /// The key of this state.
+    pub(crate) fn key(&self) -> u128 {
+        let mut key = Digest::default();
+        let live = Live::of(&self.shadows);
+        self.put_lanes(&live, &mut key);
+        self.put_marks(&live, &mut key);
+        self.put_threads(&mut key);
+        self.put_answers(&live, &mut key);
+        for (actor, clock) in self.clocks.iter().enumerate() {
+            // How many accesses it has made.
+            key.word(clock.numbers()[actor]);
+            live.clock(clock, &mut key);
+        }
+        self.shadows.iter().for_each(|s| put_shadow(s, &live, &mut key));
+        key.word(self.now.as_nanos() as u64);
+        key.word(u64::from(self.failed.is_some()) << 1 | u64::from(self.forgiven));
+        if let Some(extra) = &self.extra {
+            extra(&mut key);
+        }
+        key.end()
+    }
+
+    fn put_lanes(&self, live: &Live, key: &mut Digest) {
+        for lane in &self.lanes {
+            key.word(lane.len() as u64);
+            for step in lane {
+                let (kind, mark, generation, clock) = match step {
+                    Step::Run { touches, by, clock, .. } => {
+                        key.bytes(by.stage.0.as_bytes());
+                        touches.iter().for_each(|t| put_touch(t, key));
+                        (0, touches.len() as u64, by.stage.1, clock)
+                    }
+                    Step::Record(mark, generation, clock) => (1, u64::from(mark.0), *generation, clock),
+                    Step::Wait(mark, generation, clock) => (2, u64::from(mark.0), *generation, clock),
+                };
+                key.word(mark << 2 | kind);
+                key.word(generation);
+                live.clock(clock, key);
+            }
+        }
+    }
+
+    fn put_marks(&self, live: &Live, key: &mut Digest) {
+        for mark in &self.marks {
+            key.word(mark.told << 32 | mark.reached.len() as u64);
+            for (generation, clock) in &mark.reached {
+                key.word(*generation);
+                live.clock(clock, key);
+            }
+        }
+    }
+
+    fn put_threads(&self, key: &mut Digest) {
+        key.word(self.threads.len() as u64);
+        for thread in &self.threads {
+            key.word(thread.history);
+            let (kind, a, b, c) = match thread.need {
+                None => (u64::from(thread.ended), 0, 0, 0),
+                Some(Need::Turn) => (2, 0, 0, 0),
+                Some(Need::Mark(mark, generation)) => (3, u64::from(mark.0), generation, 0),
+                Some(Need::Either((mark, generation), (or, other))) => {
+                    (4, u64::from(mark.0) << 32 | u64::from(or.0), generation, other)
+                }
+                Some(Need::Until(mark, generation, deadline)) => {
+                    (5, u64::from(mark.0), generation, deadline.as_nanos() as u64)
+                }
+                Some(Need::Idle) => (6, 0, 0, 0),
+                Some(Need::Quiet) => (7, 0, 0, 0),
+                Some(Need::End(thread)) => (8, thread as u64, 0, 0),
+            };
+            [kind, a, b, c].into_iter().for_each(|w| key.word(w));
+        }
+    }
+
+    fn put_answers(&self, live: &Live, key: &mut Digest) {
+        key.word((self.next_answer as u64) << 32 | self.answers.len() as u64);
+        let mut numbers: Vec<_> = self.answers.iter().map(|a| (a.number, &a.clock)).collect();
+        numbers.sort_unstable_by_key(|(number, _)| *number);
+        for (number, clock) in numbers {
+            key.word(number as u64);
+            live.clock(clock, key);
+        }
+        live.clock(&self.answered, key);
+    }
+}
+
+fn put_touch(touch: &Touch, key: &mut Digest) {
+    let Range { start, end } = touch.range;
+    key.word((touch.region as u64) << 1 | u64::from(touch.write));
+    key.word((start as u64) << 32 | end as u64);
+}
+
+/// Neighbours that hold the same are one: where they were cut is of no consequence.
+fn put_shadow(shadow: &Shadow, live: &Live, key: &mut Digest) {
+    let mut last: Option<(usize, u128)> = None;
+    for (range, write, reads) in shadow.cells() {
+        let mut cell = Digest::default();
+        cell.word(u64::from(write.is_some()));
+        write.into_iter().for_each(|w| live.access(w, &mut cell));
+        let mut reads: Vec<_> = reads.iter().collect();
+        reads.sort_unstable_by_key(|r| r.actor);
+        reads.into_iter().for_each(|r| live.access(r, &mut cell));
+        let held = cell.end();
+        if last != Some((range.start, held)) {
+            key.word(range.start as u64);
+            key.word(held as u64);
+            key.word((held >> 64) as u64);
+        }
+        last = Some((range.end, held));
+    }
+    key.word(last.map_or(0, |(end, _)| end as u64));
+    key.word(u64::MAX);
+}
+
+// Actors that are told apart by one bit each in `explore`.
+const _: () = assert!(LANES + THREADS < 64);

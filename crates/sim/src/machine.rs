@@ -489,7 +489,12 @@ impl Machine {
         if actor >= LANES + THREADS {
             return Err(Error::new(Operation::Open, "the simulation has no more threads"));
         }
-        state.threads.push(Thread { name: name.to_owned(), need: Some(Need::Turn), ended: false, history: 0 });
+        state.threads.push(Thread {
+            name: name.to_owned(),
+            need: Some(Need::Turn),
+            ended: false,
+            history: 0,
+        });
         let clock = state.clocks[me()];
         state.clocks[actor].join(&clock);
         Ok(actor)

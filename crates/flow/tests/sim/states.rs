@@ -1,51 +1,153 @@
-//! Every reachable state.
+//! Every reachable state of the smallest scenarios: each is visited, in none does anything race or block, and every run
+//! that comes to its end stores the same bytes.
 
+use std::sync::Mutex;
+
+use device::Lane;
 use plan::{Memory, Mode};
-use sim::Explorer;
+use sim::{Counts, Explorer};
 
-use crate::flawed::Wrong;
-use crate::run::Scenario;
+use crate::flawed::{Flaw, Wrong};
+use crate::run::{Ran, Scenario, Script};
+use crate::store::Objects;
 
-#[test]
-#[allow(clippy::disallowed_methods)]
-fn proto() {
-    let only: Option<usize> = std::env::var("ONLY").ok().and_then(|n| n.parse().ok());
-    let per_shard: u64 = std::env::var("PER").ok().and_then(|n| n.parse().ok()).unwrap_or(8);
-    let secs: u64 = std::env::var("SECS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
-    let reduces = std::env::var("FULL").is_err();
-    let mut n = 0;
-    for mode in [Mode::DrainAfterKick, Mode::DrainBeforeKick, Mode::Pipelined] {
-        for memory in [Memory::Host, Memory::Device] {
-            for (compressed, alignment) in [(false, 0), (true, 0), (false, 16), (true, 16)] {
-                n += 1;
-                if only.is_some_and(|o| o != n - 1) { continue; }
+/// Epochs of a shard: all of a script's, so that each row is one shard, and one object.
+const PER_SHARD: u64 = 8;
+
+/// Walks by chance over the states of a scenario, to meet one that was not visited.
+const WALKS: u64 = 200;
+
+/// How much of it is done: in a soak all.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Share {
+    Debug,
+    Release,
+    Soak,
+}
+
+impl Share {
+    fn asked() -> Share {
+        match std::env::var_os("FOREBAY_STATES") {
+            Some(all) if all == "all" => Share::Soak,
+            _ if cfg!(debug_assertions) => Share::Debug,
+            _ => Share::Release,
+        }
+    }
+
+    /// Of the meetings with a visited state, one in so many is walked on from.
+    fn walks_one_in(self) -> u64 {
+        if self == Share::Soak { 1 } else { 64 }
+    }
+}
+
+/// The smallest scenarios, those with the most states first, with the least share in which each is explored.
+fn smallest() -> Vec<(Scenario, Share)> {
+    let mut all = Vec::new();
+    for mode in [Mode::Pipelined, Mode::DrainBeforeKick, Mode::DrainAfterKick] {
+        for memory in [Memory::Device, Memory::Host] {
+            for (compressed, alignment) in [(true, 16), (false, 16), (true, 0), (false, 0)] {
                 let scenario = Scenario { mode, slots: 2, memory, compressed, alignment };
-                let script = scenario.smallest(per_shard);
-                let want = script.want();
-                let explorer = Explorer::new(reduces, 1000);
-                let start = std::time::Instant::now();
-                let mut whole = true;
-                while let Some(chooser) = explorer.next() {
-                    let ran = script.run_with(chooser, Wrong::default(), None);
-                    assert_eq!(ran.outcome.verdict, None, "{}", ran.outcome.choices);
-                    if !ran.outcome.stopped {
-                        assert!(ran.stored.as_ref() == Ok(&want), "{:?}", ran.stored);
-                    }
-                    if start.elapsed().as_secs() > secs { whole = false; break; }
-                }
-                println!("{} {scenario}: {} whole {whole} {:.1} s, broken {:?}", n - 1, explorer.counts(), start.elapsed().as_secs_f64(), explorer.broken());
-                for k in 0..explorer.kept().min(30) {
-                    if !whole { break; }
-                    let ran = script.run_with(explorer.walk(Some(k), k as u64), Wrong::default(), None);
-                    assert_eq!(ran.outcome.verdict, None);
-                }
-                for k in 0..100 {
-                    if !whole { break; }
-                    let ran = script.run_with(explorer.walk(None, k as u64), Wrong::default(), None);
-                    assert_eq!(ran.outcome.verdict, None);
-                }
-                println!("   kept {} walks broken {:?}", explorer.kept(), explorer.broken());
+                let share = match (mode, memory) {
+                    (Mode::Pipelined, Memory::Device) => Share::Soak,
+                    (Mode::Pipelined, _) | (Mode::DrainBeforeKick, Memory::Device) => Share::Release,
+                    _ => Share::Debug,
+                };
+                all.push((scenario, share));
             }
         }
     }
+    all
+}
+
+/// What holds at the end of a run that nobody stopped.
+fn check(scenario: Scenario, want: &Objects, ran: &Ran) {
+    let said = || format!("{scenario}, choices {}", ran.outcome.choices);
+    assert_eq!(ran.outcome.verdict, None, "{}", said());
+    assert!(ran.is_free, "buffers are let go: {}", said());
+    if !ran.outcome.stopped {
+        assert!(ran.stored.as_ref() == Ok(want), "{:?}; {}", ran.stored.as_ref().err(), said());
+        assert!(ran.left.is_empty(), "{:?} left; {}", ran.left, said());
+    }
+}
+
+/// Visits every state, then walks over them.
+fn explore(scenario: Scenario, explorer: &Explorer) {
+    let script = scenario.smallest(PER_SHARD);
+    let want = script.want();
+    while let Some(chooser) = explorer.next() {
+        check(scenario, &want, &script.run_with(chooser, Wrong::default(), None));
+    }
+    assert_eq!(explorer.broken(), None, "{scenario}");
+    let again = (0..explorer.kept()).map(|n| explorer.walk(Some(n), n as u64));
+    for walk in again.chain((0..WALKS).map(|seed| explorer.walk(None, seed))) {
+        check(scenario, &want, &script.run_with(walk, Wrong::default(), None));
+        assert_eq!(explorer.broken(), None, "{scenario}");
+    }
+}
+
+#[test]
+fn every_state_is_visited_and_none_races_or_blocks() {
+    let share = Share::asked();
+    let due: Vec<_> = smallest().into_iter().filter(|(_, least)| *least <= share).map(|(s, _)| s).collect();
+    let (todo, total) = (Mutex::new(due.iter()), Mutex::new(Counts::default()));
+    let work = || {
+        loop {
+            let Some(scenario) = todo.lock().unwrap().next() else { return };
+            let explorer = Explorer::new(true, share.walks_one_in());
+            explore(*scenario, &explorer);
+            println!("{scenario}: {}; walked on from {}", explorer.counts(), explorer.kept());
+            *total.lock().unwrap() += explorer.counts();
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+    println!("{} of {} scenarios, every state: {}", due.len(), smallest().len(), total.into_inner().unwrap());
+}
+
+/// The smallest of all: one slot, memory of the host.
+const TINIEST: Scenario =
+    Scenario { mode: Mode::DrainAfterKick, slots: 2, memory: Memory::Host, compressed: false, alignment: 0 };
+
+#[test]
+fn sleep_sets_leave_out_runs_and_no_state() {
+    let [with, without] = [true, false].map(|reduces| {
+        let explorer = Explorer::new(reduces, 64);
+        explore(TINIEST, &explorer);
+        explorer
+    });
+    assert!(with.keys() == without.keys(), "{} and {}", with.counts(), without.counts());
+    assert!(with.counts().executions < without.counts().executions);
+    println!("with sleep sets {}; without {}", with.counts(), without.counts());
+}
+
+/// The first verdict among all states.
+fn hunt(script: &Script, wrong: &Wrong) -> Option<String> {
+    let explorer = Explorer::new(true, 64);
+    std::iter::from_fn(|| explorer.next())
+        .find_map(|c| script.run_with(c, wrong.clone(), None).outcome.verdict)
+}
+
+#[test]
+fn a_row_that_is_left_out_is_found() {
+    let pipelined = |alignment| Scenario {
+        mode: Mode::Pipelined,
+        slots: 2,
+        memory: Memory::Host,
+        compressed: false,
+        alignment,
+    };
+    for (row, scenario) in [("pool_free", pipelined(0)), ("tail_published", pipelined(16))] {
+        let wrong = Wrong { flaw: Some((Flaw::Dropped, vec![row])), ..Wrong::default() };
+        let verdict = hunt(&scenario.smallest(PER_SHARD), &wrong).unwrap_or_default();
+        assert!(verdict.starts_with("race"), "{row}: {verdict:?}");
+    }
+}
+
+#[test]
+fn work_of_the_drain_lane_on_the_lane_of_the_index_is_found() {
+    let scenario =
+        Scenario { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, alignment: 16 };
+    let wrong = Wrong { moved: Some((Lane::Drain, Lane::D2h)), ..Wrong::default() };
+    let verdict = hunt(&scenario.smallest(PER_SHARD), &wrong).unwrap_or_default();
+    assert!(verdict.starts_with("deadlock"), "{verdict:?}");
 }

@@ -14,6 +14,7 @@ use plan::{Codec, Memory};
 use crate::choose::Chooser;
 use crate::digest::Digest;
 use crate::encoder::SimEncoder;
+use crate::key::Extra;
 use crate::machine::{Kernel, Machine, Need, Step, me};
 use crate::memory::{Regions, Touch, adopt};
 use crate::shadow::Access;
@@ -95,7 +96,7 @@ impl Sim {
     /// Gives [`Point::key`](crate::Point::key) what the simulation does not see: `extra` is called at points of choice,
     /// and must not call the device.
     pub fn watch(&self, extra: impl Fn(&mut Digest) + Send + 'static) {
-        self.inside.machine.lock().extra = Some(Box::new(extra));
+        self.inside.machine.lock().extra = Extra::Test(Box::new(extra));
     }
 
     /// Lets everything end that can: lanes run dry, and the store answers for all that it holds.

@@ -25,11 +25,7 @@ use device::sync::{Arc, Mutex, MutexGuard};
 
 use crate::choose::{Chooser, Next, Numbers};
 use crate::clock::{Actor, LANES, THREADS};
-use crate::digest::Digest;
 use crate::machine::{Need, State, Step};
-
-/// See [`Sim::watch`](crate::Sim::watch).
-pub(crate) type Extra = Box<dyn Fn(&mut Digest) + Send>;
 
 /// Actors, a bit each: lanes, threads, answers of the store by their numbers.
 type Set = u64;
@@ -121,9 +117,11 @@ struct Frame {
     can: Set,
     sleep: Set,
     todo: Set,
-    taken: u8,
+    taken: Option<u8>,
     /// What sleeps behind the choice that is taken.
     asleep: Set,
+    /// The state, where lanes are to be tried yet.
+    replica: Option<Box<State>>,
 }
 
 /// How much was explored.
@@ -249,17 +247,52 @@ impl Search {
         Next::Stop
     }
 
-    /// Back to the last state with a choice that was not taken; false where there is none.
+    /// Back to the last state with a choice that was not taken, which is taken now; false where there is none.
     fn turn_back(&mut self) -> bool {
         while let Some(last) = self.path.last_mut() {
-            last.sleep |= 1 << last.taken;
-            if last.todo != 0 {
-                last.take();
+            if let Some(taken) = last.taken.take() {
+                last.sleep |= 1 << taken;
+            }
+            if last.todo == 0 {
+                self.path.pop();
+                continue;
+            }
+            last.take();
+            if !self.foresee() {
                 return true;
             }
-            self.path.pop();
         }
         false
+    }
+
+    /// Goes on to the state behind the choice that the last frame takes, where that is a lane's: what a lane does to the
+    /// state is seen in a replica, without a run. False where a run is needed: for whatever a thread or the store does,
+    /// for a race, for an end, for what should not be.
+    fn foresee(&mut self) -> bool {
+        let Some(Frame { sleep, taken: Some(taken), replica: Some(replica), .. }) = self.path.last() else {
+            return false;
+        };
+        let lane = usize::from(*taken);
+        if lane >= LANES {
+            return false;
+        }
+        let ready = replica.ready();
+        let asleep =
+            if self.reduces { sleep & Point::new(replica, &ready).independent_of(*taken) } else { 0 };
+        let mut next = replica.replica();
+        next.step(lane);
+        let ready = next.ready();
+        let point = Point::new(&next, &ready);
+        let (key, can) = (point.key(), point.can());
+        if next.verdict.is_some() || can == 0 || self.known.get(&key).is_some_and(|k| k.can != can) {
+            return false;
+        }
+        let (sleep, todo) = self.arrive(key, can, asleep);
+        if todo != 0 {
+            let replica = Some(Box::new(next));
+            self.path.push(Frame { key, can, sleep, todo, taken: None, asleep: 0, replica });
+        }
+        true
     }
 
     fn next(&mut self, point: &Point<'_>) -> Next {
@@ -278,63 +311,73 @@ impl Search {
         if point.can() != frame.can || is_last && point.key() != frame.key {
             return self.fail(format!("the same choices did not lead to the same state at step {depth}"));
         }
+        let Some(taken) = frame.taken else { return self.fail("no choice was taken".to_owned()) };
         if is_last {
-            self.fall_asleep(point);
+            self.fall_asleep(point, taken);
         }
-        point.place(self.path[depth].taken).map_or(Next::Stop, Next::Go)
+        self.go(point, taken)
+    }
+
+    fn go(&mut self, point: &Point<'_>, taken: u8) -> Next {
+        match point.place(taken) {
+            Some(place) => Next::Go(place),
+            None => self.fail(format!("{taken} cannot go on any more")),
+        }
     }
 
     /// What sleeps behind the choice that the last frame takes.
-    fn fall_asleep(&mut self, point: &Point<'_>) {
+    fn fall_asleep(&mut self, point: &Point<'_>, taken: u8) {
         let Some(last) = self.path.last_mut() else { return };
-        last.asleep = if self.reduces { last.sleep & point.independent_of(last.taken) } else { 0 };
+        last.asleep = if self.reduces { last.sleep & point.independent_of(taken) } else { 0 };
     }
 
     /// A state behind a choice that was not taken before.
     fn enter(&mut self, point: &Point<'_>) -> Next {
         let (key, can) = (point.key(), point.can());
-        let mut sleep = 0;
-        if let Some(last) = self.path.last() {
-            sleep = last.asleep;
-            self.counts.transitions += 1;
-            if let Some(from) = self.known.get_mut(&last.key) {
-                from.edge.get_or_insert((last.taken, key));
-            }
+        if self.known.get(&key).is_some_and(|k| k.can != can) {
+            return self.fail(format!("others can go on in a state that was visited: {can:b}"));
         }
-        self.counts.deepest = self.counts.deepest.max(self.at as u64);
-        let todo = match self.known.get_mut(&key) {
-            None => {
-                self.known.insert(key, Known { can, sleep, edge: None });
-                can & !sleep
-            }
-            Some(known) => {
-                if known.can != can {
-                    return self.fail(format!("others can go on in a state that was visited: {can:b}"));
-                }
-                let todo = known.sleep & !sleep;
-                known.sleep &= sleep;
-                sleep = known.sleep;
-                self.meet();
-                todo
-            }
-        };
+        let asleep = self.path.last().map_or(0, |last| last.asleep);
+        let (sleep, todo) = self.arrive(key, can, asleep);
         if todo == 0 {
             return Next::Stop;
         }
-        // What is neither asleep nor to be done was explored before, by another way here.
-        let mut frame = Frame { key, can, sleep, todo, taken: 0, asleep: 0 };
-        frame.take();
-        let place = point.place(frame.taken);
+        let mut frame = Frame { key, can, sleep, todo, taken: None, asleep: 0, replica: None };
+        let taken = frame.take();
+        if frame.todo & LANE_SET != 0 {
+            frame.replica = Some(Box::new(point.state.replica()));
+        }
         self.path.push(frame);
-        self.fall_asleep(point);
-        place.map_or(Next::Stop, Next::Go)
+        self.fall_asleep(point, taken);
+        self.go(point, taken)
+    }
+
+    /// Notes a state behind the last frame, where `asleep` sleeps: what sleeps in it each time, and what is to be done.
+    /// What is neither was explored before, by another way here.
+    fn arrive(&mut self, key: u128, can: Set, asleep: Set) -> (Set, Set) {
+        if let Some(Frame { key: from, taken: Some(taken), .. }) = self.path.last() {
+            self.counts.transitions += 1;
+            if let Some(from) = self.known.get_mut(from) {
+                from.edge.get_or_insert((*taken, key));
+            }
+        }
+        self.counts.deepest = self.counts.deepest.max(self.path.len() as u64);
+        let Some(known) = self.known.get_mut(&key) else {
+            self.known.insert(key, Known { can, sleep: asleep, edge: None });
+            return (asleep, can & !asleep);
+        };
+        let todo = known.sleep & !asleep;
+        known.sleep &= asleep;
+        let sleep = known.sleep;
+        self.meet();
+        (sleep, todo)
     }
 
     /// A visited state was met on another way.
     fn meet(&mut self) {
         self.met += 1;
         if self.met.is_multiple_of(self.keep_every) {
-            self.kept.push(self.path.iter().map(|f| f.taken).collect());
+            self.kept.push(self.path.iter().filter_map(|f| f.taken).collect());
         }
     }
 }
@@ -342,9 +385,11 @@ impl Search {
 impl Frame {
     /// Takes one of what is to be done: the store and threads before lanes. Then what depends on each other is tried in
     /// all its orders while lanes stand, and sleeps when they move: a third of the runs that the other order takes.
-    fn take(&mut self) {
-        self.taken = self.todo.ilog2() as u8;
-        self.todo &= !(1 << self.taken);
+    fn take(&mut self) -> u8 {
+        let taken = self.todo.ilog2() as u8;
+        self.todo &= !(1 << taken);
+        self.taken = Some(taken);
+        taken
     }
 }
 

@@ -18,6 +18,28 @@ use crate::machine::{Need, State, Step};
 use crate::memory::Touch;
 use crate::shadow::{Access, Shadow};
 
+/// What a test adds to the key: see [`Sim::watch`](crate::Sim::watch).
+pub(crate) enum Extra {
+    None,
+    Test(Box<dyn Fn(&mut Digest) + Send>),
+    /// What it said before.
+    Said(u128),
+}
+
+impl Extra {
+    pub(crate) fn said(&self) -> u128 {
+        match self {
+            Extra::None => 0,
+            Extra::Said(said) => *said,
+            Extra::Test(test) => {
+                let mut said = Digest::default();
+                test(&mut said);
+                said.end()
+            }
+        }
+    }
+}
+
 /// For each actor, the numbers of its accesses that a later one can conflict with, ascending.
 struct Live([Vec<u64>; ALL]);
 
@@ -75,9 +97,9 @@ impl State {
         self.shadows.iter().for_each(|s| put_shadow(s, &live, &mut key));
         key.word(self.now.as_nanos() as u64);
         key.word(u64::from(self.failed.is_some()) << 1 | u64::from(self.forgiven));
-        if let Some(extra) = &self.extra {
-            extra(&mut key);
-        }
+        let said = self.extra.said();
+        key.word(said as u64);
+        key.word((said >> 64) as u64);
         key.end()
     }
 

@@ -8,7 +8,8 @@ use device::{Error, Mark, Operation};
 
 use crate::choose::{self, Chooser, Next};
 use crate::clock::{ALL, ANSWERS, Actor, Clock, LANES, MAIN, THREADS, name};
-use crate::explore::{Extra, Point};
+use crate::explore::Point;
+use crate::key::Extra;
 use crate::memory::Touch;
 use crate::shadow::{Access, Shadow};
 
@@ -38,6 +39,7 @@ pub(crate) enum Need {
     End(Actor),
 }
 
+#[derive(Clone)]
 pub(crate) struct Thread {
     name: String,
     /// `None`: it runs, or it has ended.
@@ -56,7 +58,7 @@ pub(crate) struct Answer {
     pub(crate) clock: Clock,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct MarkState {
     pub(crate) told: u64,
     gate: bool,
@@ -88,7 +90,7 @@ pub(crate) struct State {
     /// The chooser ended the run: its verdict is none.
     pub(crate) stopped: bool,
     /// What a test has to say of the state of what the simulation does not see.
-    pub(crate) extra: Option<Extra>,
+    pub(crate) extra: Extra,
     pub(crate) choices: String,
     pub(crate) steps: u64,
 }
@@ -107,6 +109,20 @@ std::thread_local! {
 /// Who acts on this thread.
 pub(crate) fn me() -> Actor {
     SELF.get()
+}
+
+impl Step {
+    /// The same, with nothing to do.
+    fn idle(&self) -> Step {
+        match self {
+            Step::Run { touches, by, clock, .. } => {
+                let (touches, kernel) = (touches.clone(), Box::new(|| Ok(())));
+                Step::Run { kernel, touches, by: *by, clock: *clock }
+            }
+            Step::Record(mark, generation, clock) => Step::Record(*mark, *generation, *clock),
+            Step::Wait(mark, generation, clock) => Step::Wait(*mark, *generation, *clock),
+        }
+    }
 }
 
 impl Thread {
@@ -137,9 +153,36 @@ impl State {
             forgiven: false,
             verdict: None,
             stopped: false,
-            extra: None,
+            extra: Extra::None,
             choices: String::new(),
             steps: 0,
+        }
+    }
+
+    /// The same state, of which lanes can make steps beside the run: nothing in it has work to do.
+    pub(crate) fn replica(&self) -> State {
+        let idle =
+            |a: &Answer| Answer { number: a.number, actor: a.actor, job: Box::new(|| ()), clock: a.clock };
+        State {
+            chooser: Box::new(choose::First),
+            lanes: self.lanes.each_ref().map(|lane| lane.iter().map(Step::idle).collect()),
+            clocks: self.clocks,
+            marks: self.marks.clone(),
+            threads: self.threads.clone(),
+            current: self.current,
+            answers: self.answers.iter().map(idle).collect(),
+            next_answer: self.next_answer,
+            answered: self.answered,
+            now: self.now,
+            stages: self.stages,
+            shadows: self.shadows.clone(),
+            failed: self.failed.clone(),
+            forgiven: self.forgiven,
+            verdict: self.verdict.clone(),
+            stopped: self.stopped,
+            extra: Extra::Said(self.extra.said()),
+            choices: String::new(),
+            steps: self.steps,
         }
     }
 
@@ -240,7 +283,7 @@ impl State {
     }
 
     /// Everybody who can go on: lanes, threads, answers of the store.
-    fn ready(&self) -> Vec<Actor> {
+    pub(crate) fn ready(&self) -> Vec<Actor> {
         let lanes = (0..LANES).filter(|l| self.can_step(*l));
         let threads = self.threads.iter().enumerate();
         let threads = threads.filter(|(_, t)| t.need.is_some_and(|n| self.is_met(n))).map(|(i, _)| LANES + i);
@@ -277,7 +320,7 @@ impl State {
     }
 
     /// Runs the first step of a lane.
-    fn step(&mut self, lane: usize) {
+    pub(crate) fn step(&mut self, lane: usize) {
         self.steps += 1;
         match self.lanes[lane].pop_front() {
             Some(Step::Record(mark, generation, clock)) => {

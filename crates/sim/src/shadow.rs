@@ -34,7 +34,7 @@ struct Cell {
 }
 
 /// One buffer's memory.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Shadow {
     cells: BTreeMap<usize, Cell>,
 }

@@ -1,0 +1,152 @@
+//! The explorer visits every state of small programs, and notices what it must not believe.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use device::{Device, Lane};
+use forebay_sim::{Chooser, Explorer, Outcome, Sim};
+use plan::Memory;
+
+type Program<'a> = &'a dyn Fn(&Sim);
+
+fn run(program: Program<'_>, chooser: Box<dyn Chooser>) -> Outcome {
+    let sim = Sim::open(Memory::Host, chooser);
+    program(&sim);
+    sim.settle();
+    sim.outcome()
+}
+
+/// Visits every state; the explorer, and the verdicts of all runs.
+fn explore(program: Program<'_>, reduces: bool) -> (Explorer, Vec<Option<String>>) {
+    let explorer = Explorer::new(reduces, 1);
+    let mut verdicts = Vec::new();
+    while let Some(chooser) = explorer.next() {
+        verdicts.push(run(program, chooser).verdict);
+    }
+    (explorer, verdicts)
+}
+
+/// Every walk from a meeting, and some by chance; what was found not to be so.
+fn walk(program: Program<'_>, explorer: &Explorer) -> Option<String> {
+    (0..explorer.kept()).for_each(|n| drop(run(program, explorer.walk(Some(n), 0))));
+    (0..20).for_each(|seed| drop(run(program, explorer.walk(None, seed))));
+    explorer.broken()
+}
+
+/// `steps` records on each of two lanes.
+fn two_lanes(sim: &Sim, steps: u64) {
+    for lane in [Lane::H2d, Lane::Compute] {
+        let mark = sim.mark().unwrap();
+        (0..steps).for_each(|g| sim.record(lane, mark, g).unwrap());
+    }
+    // Ends with an error where the run is stopped.
+    let _ = sim.synchronize();
+}
+
+/// Threads that each do one thing when it is their turn; then the last.
+fn threads(sim: &Sim, each: &[Arc<dyn Fn(&Sim) + Send + Sync>]) {
+    let start = |act: &Arc<dyn Fn(&Sim) + Send + Sync>| {
+        let (act, inside) = (act.clone(), sim.clone());
+        sim.spawn("one", Box::new(move || act(&inside))).unwrap()
+    };
+    let started: Vec<_> = each.iter().map(start).collect();
+    started.into_iter().for_each(|t| t.join().unwrap());
+}
+
+#[test]
+fn every_state_of_two_lanes_is_counted_once() {
+    // A grid of what each lane has done, and the end.
+    for steps in 1..6 {
+        let program = |sim: &Sim| two_lanes(sim, steps);
+        for reduces in [false, true] {
+            let (explorer, verdicts) = explore(&program, reduces);
+            let counts = explorer.counts();
+            assert_eq!(counts.states, (steps + 1) * (steps + 1) + 1, "{counts}");
+            assert_eq!(counts.deepest, 2 * steps + 1, "{counts}");
+            assert!(verdicts.iter().all(Option::is_none));
+            assert_eq!(walk(&program, &explorer), None);
+            // All orders but one lead to states that were visited.
+            let edges = if reduces { counts.states - 1 } else { 2 * steps * (steps + 1) + 1 };
+            assert_eq!(counts.transitions, edges, "{counts}");
+        }
+    }
+}
+
+#[test]
+fn who_blocks_in_one_order_only_is_found() {
+    let program = |sim: &Sim| {
+        let (mark, late) = (sim.mark().unwrap(), Arc::new(AtomicBool::new(false)));
+        let seen = late.clone();
+        let waits = move |sim: &Sim| {
+            seen.store(true, Ordering::Relaxed);
+            let _ = sim.wait(Lane::Producer, mark, 0);
+        };
+        let records = move |sim: &Sim| {
+            if !late.load(Ordering::Relaxed) {
+                sim.record(Lane::Producer, mark, 0).unwrap();
+            }
+        };
+        threads(sim, &[Arc::new(waits), Arc::new(records)]);
+    };
+    let (_, verdicts) = explore(&program, true);
+    let blocked = verdicts.iter().flatten().filter(|v| v.starts_with("deadlock")).count();
+    assert!(blocked > 0 && blocked < verdicts.len(), "{verdicts:?}");
+}
+
+/// Two threads write their names; who joins them does something else when the second came first.
+fn hidden(sim: &Sim, says: bool) {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    if says {
+        let log = log.clone();
+        sim.watch(move |state| log.lock().unwrap().iter().for_each(|n| state.word(*n)));
+    }
+    let writes = |name: u64| {
+        let log = log.clone();
+        Arc::new(move |_: &Sim| log.lock().unwrap().push(name)) as Arc<dyn Fn(&Sim) + Send + Sync>
+    };
+    threads(sim, &[writes(1), writes(2)]);
+    if log.lock().unwrap()[..] == [2, 1] {
+        let _ = sim.turn();
+    }
+}
+
+#[test]
+fn what_the_key_does_not_tell_is_noticed() {
+    let program = |sim: &Sim| hidden(sim, false);
+    let (explorer, _) = explore(&program, true);
+    assert_eq!(explorer.broken(), None, "both orders end in what looks like one state");
+    let said = walk(&program, &explorer).unwrap();
+    assert!(
+        said.contains("elsewhere") || said.contains("can go on") || said.contains("not visited"),
+        "{said}"
+    );
+    let program = |sim: &Sim| hidden(sim, true);
+    let (explorer, _) = explore(&program, true);
+    assert_eq!(walk(&program, &explorer), None, "a test that says more tells them apart");
+}
+
+#[test]
+fn a_program_that_chance_decides_is_noticed() {
+    let runs = AtomicU64::new(0);
+    let program = |sim: &Sim| two_lanes(sim, 2 + runs.fetch_add(1, Ordering::Relaxed) % 2);
+    // Without a replica's help each order is run.
+    let again = |sim: &Sim| {
+        let _ = sim.turn();
+        program(sim);
+        threads(sim, &[Arc::new(|_: &Sim| ()), Arc::new(|_: &Sim| ())]);
+    };
+    let (explorer, _) = explore(&again, true);
+    let said = explorer.broken().unwrap();
+    assert!(said.contains("the same choices"), "{said}");
+}
+
+#[test]
+fn a_state_that_was_left_out_is_noticed() {
+    let program = |sim: &Sim| {
+        threads(sim, &[Arc::new(|sim: &Sim| drop(sim.turn())), Arc::new(|sim: &Sim| drop(sim.turn()))]);
+    };
+    let explorer = Explorer::new(true, 1);
+    run(&program, explorer.next().unwrap());
+    let said = walk(&program, &explorer).unwrap();
+    assert!(said.contains("not visited"), "{said}");
+}

@@ -29,7 +29,7 @@ pub(crate) fn mutants(root: &Path) -> Outcome {
     }
 }
 
-/// Many random schedules of random plans.
+/// Many random schedules of random plans; and every state of every smallest scenario, walked on from every meeting.
 pub(crate) fn soak(root: &Path, schedules: Option<&str>) -> Outcome {
     let count = schedules.unwrap_or(SCHEDULES);
     if count.parse::<u64>().is_err() {
@@ -37,5 +37,8 @@ pub(crate) fn soak(root: &Path, schedules: Option<&str>) -> Outcome {
     }
     let args =
         ["test", "--release", "-p", "forebay-flow", "--test", "sim", "any_schedule", "--", "--nocapture"];
-    show(cargo(root).args(args).env("FOREBAY_SCHEDULES", count))
+    show(cargo(root).args(args).env("FOREBAY_SCHEDULES", count))?;
+    let args =
+        ["test", "--release", "-p", "forebay-flow", "--test", "sim", "every_state", "--", "--nocapture"];
+    show(cargo(root).args(args).env("FOREBAY_STATES", "all"))
 }

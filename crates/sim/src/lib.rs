@@ -6,6 +6,10 @@
 //! next step of a device lane, or a part that the store gives back ([`Sim::later`]). Kernels are those of the host, on
 //! real bytes.
 //!
+//! What a thread does from one point of choice to the next is one step of its own, and so is an answer of the store. In
+//! it a thread queues records and waits of device lanes without a point between: a lane that takes them sooner does what it
+//! would have done had they been queued sooner. [`Explorer`] visits every state that such steps can reach.
+//!
 //! Each lane, thread and answer of the store has a vector clock. A record carries the clock of its lane, a wait joins it.
 //! Of every byte range of every buffer the last write and the reads since are kept; a new access must have seen those it
 //! conflicts with, whatever order they happened to run in. So one schedule is often enough to find a missing row.

@@ -98,7 +98,8 @@ pub(crate) struct State {
 /// A simulated device's inside.
 pub(crate) struct Machine {
     state: Mutex<State>,
-    turn: Condvar,
+    /// Where each thread waits for its turn: to wake all for one of them took twice the time.
+    turns: [Condvar; THREADS],
 }
 
 std::thread_local! {
@@ -389,7 +390,7 @@ fn run(kernel: Kernel) -> Result<(), Error> {
 impl Machine {
     pub(crate) fn new(chooser: Box<dyn Chooser>) -> Arc<Machine> {
         SELF.set(MAIN);
-        Arc::new(Machine { state: Mutex::new(State::new(chooser)), turn: Condvar::new() })
+        Arc::new(Machine { state: Mutex::new(State::new(chooser)), turns: Default::default() })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -435,11 +436,11 @@ impl Machine {
                 return self.resume(state, who);
             } else {
                 state.current = who;
-                self.turn.notify_all();
+                self.turns[who - LANES].notify_one();
                 let Some(me) = me else { return Ok(()) };
                 let chosen = |s: &mut State| s.current != me && s.verdict.is_none();
-                state =
-                    self.turn.wait_while(state, chosen).unwrap_or_else(std::sync::PoisonError::into_inner);
+                let turn = &self.turns[me - LANES];
+                state = turn.wait_while(state, chosen).unwrap_or_else(std::sync::PoisonError::into_inner);
                 return self.resume(state, me);
             }
         }
@@ -477,7 +478,7 @@ impl Machine {
         if let Some(me) = me {
             state.threads[me - LANES].need = None;
         }
-        self.turn.notify_all();
+        self.turns.iter().for_each(Condvar::notify_all);
         let why = state.verdict.clone().unwrap_or_default();
         Err(Error::new(Operation::Wait, why))
     }
@@ -490,7 +491,7 @@ impl Machine {
             return;
         }
         while !state.threads[1..].iter().all(|t| t.ended) {
-            state = self.turn.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = self.turns[me() - LANES].wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         let left = (std::mem::take(&mut state.answers), std::mem::take(&mut state.lanes));
         drop(state);
@@ -548,7 +549,7 @@ impl Machine {
         SELF.set(actor);
         let mut state = self.lock();
         while state.current != actor && state.verdict.is_none() {
-            state = self.turn.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = self.turns[actor - LANES].wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         state.threads[actor - LANES].need = None;
         drop(state);

@@ -190,8 +190,11 @@ impl Device for Flawed {
             }
             _ => self.sim.record(on, mark, generation),
         }?;
-        // A record of the host is a point of choice too. Rows are recorded while nothing is held that another thread
-        // blocks on; the other marks (rings, the fault, rows of shards) are reached under a lock.
+        // A record of the host is a point of choice too: rows are recorded while nothing is held that another thread
+        // blocks on. The other marks (rings, the fault, rows of shards) are reached under a lock, and whoever reaches
+        // one goes on to its next point. Nothing is lost by that: what is ordered is judged by clocks, whoever runs
+        // first; and up to that point nothing is written that a thread which wakes meanwhile would read. (The producer
+        // may forget that something waits; the keeper asks for it, but here it is never overdue.)
         if on.is_host() && self.row_of(mark).is_some() {
             self.sim.turn()?;
         }

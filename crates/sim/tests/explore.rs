@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use device::{Device, Lane};
+use device::{Device, Home, Lane, Read, Write};
 use forebay_sim::{Chooser, Explorer, Outcome, Sim};
 use plan::Memory;
 
@@ -43,9 +43,11 @@ fn two_lanes(sim: &Sim, steps: u64) {
     let _ = sim.synchronize();
 }
 
-/// Threads that each do one thing when it is their turn; then the last.
-fn threads(sim: &Sim, each: &[Arc<dyn Fn(&Sim) + Send + Sync>]) {
-    let start = |act: &Arc<dyn Fn(&Sim) + Send + Sync>| {
+type Act = Arc<dyn Fn(&Sim) + Send + Sync>;
+
+/// Threads that each do one thing when it is their turn; returns when all have.
+fn threads(sim: &Sim, each: &[Act]) {
+    let start = |act: &Act| {
         let (act, inside) = (act.clone(), sim.clone());
         sim.spawn("one", Box::new(move || act(&inside))).unwrap()
     };
@@ -93,6 +95,31 @@ fn who_blocks_in_one_order_only_is_found() {
     assert!(blocked > 0 && blocked < verdicts.len(), "{verdicts:?}");
 }
 
+/// The store answers twice: it says that it is done, and reads a buffer. Only if it says so last, it has seen the read.
+fn writes_after_both(sim: &Sim) {
+    let (buffer, marks) = (sim.allocate(Home::Host, 8).unwrap(), [(); 2].map(|()| sim.mark().unwrap()));
+    let (inside, read) = (sim.clone(), buffer.clone());
+    sim.later(move || inside.record(Lane::Sink, marks[0], 0).unwrap());
+    let inside = sim.clone();
+    sim.later(move || {
+        inside.record(Lane::Producer, marks[1], 0).unwrap();
+        // SAFETY: one thread goes at a time; whether more orders this read is what is looked for.
+        assert_eq!(unsafe { Read::mint(&read, 0..8) }.bytes().unwrap(), [0; 8]);
+    });
+    if marks.iter().all(|m| sim.wait(Lane::Producer, *m, 0).is_ok()) {
+        // SAFETY: as above.
+        unsafe { Write::mint(&buffer, 0..8) }.bytes().unwrap().fill(1);
+    }
+}
+
+#[test]
+fn states_that_differ_in_what_was_seen_are_two() {
+    let (explorer, verdicts) = explore(&writes_after_both, true);
+    assert_eq!(explorer.broken(), None);
+    let races = verdicts.iter().flatten().filter(|v| v.starts_with("race")).count();
+    assert!(races > 0 && races < verdicts.len(), "one of the two orders races: {verdicts:?}");
+}
+
 /// Two threads write their names; who joins them does something else when the second came first.
 fn hidden(sim: &Sim, says: bool) {
     let log = Arc::new(Mutex::new(Vec::new()));
@@ -102,7 +129,7 @@ fn hidden(sim: &Sim, says: bool) {
     }
     let writes = |name: u64| {
         let log = log.clone();
-        Arc::new(move |_: &Sim| log.lock().unwrap().push(name)) as Arc<dyn Fn(&Sim) + Send + Sync>
+        Arc::new(move |_: &Sim| log.lock().unwrap().push(name)) as Act
     };
     threads(sim, &[writes(1), writes(2)]);
     if log.lock().unwrap()[..] == [2, 1] {

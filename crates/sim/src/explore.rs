@@ -25,10 +25,13 @@ use device::sync::{Arc, Mutex, MutexGuard};
 
 use crate::choose::{Chooser, Next, Numbers};
 use crate::clock::{Actor, LANES, THREADS};
-use crate::machine::{Need, State, Step};
+use crate::machine::{Need, State};
 
-/// Actors, a bit each: lanes, threads, answers of the store by their numbers.
-type Set = u64;
+/// Actors, a bit each: lanes, threads, answers of the store by who asked for them.
+type Set = u128;
+
+/// Answers that a thread may ask for.
+const ASKED: usize = (Set::BITS as usize - LANES - THREADS) / THREADS;
 
 const LANE_SET: Set = (1 << LANES) - 1;
 const THREAD_SET: Set = ((1 << THREADS) - 1) << LANES;
@@ -58,14 +61,14 @@ impl<'a> Point<'a> {
 
     /// The number by which an actor is known in any order: answers have places that change.
     fn identity(&self, who: Actor) -> u8 {
-        match who.checked_sub(LANES + THREADS) {
-            Some(place) => (LANES + THREADS + self.state.answers[place].number) as u8,
-            None => who as u8,
-        }
+        let Some(place) = who.checked_sub(LANES + THREADS) else { return who as u8 };
+        let (by, number) = self.state.answers[place].by;
+        assert!(by < LANES + THREADS && number < ASKED, "more answers than are told apart");
+        (LANES + THREADS + (by - LANES) * ASKED + number) as u8
     }
 
     fn can(&self) -> Set {
-        self.who.iter().map(|w| 1 << self.identity(*w)).sum()
+        self.who.iter().map(|w| 1 << self.identity(*w)).fold(0, |all, one: Set| all | one)
     }
 
     fn place(&self, identity: u8) -> Option<usize> {
@@ -83,14 +86,7 @@ impl<'a> Point<'a> {
         for (thread, _) in self.state.threads.iter().enumerate().filter(|(t, _)| self.is_sure(*t)) {
             all |= 1 << (LANES + thread);
         }
-        let front = |lane: usize| match self.state.lanes[lane].front() {
-            Some(Step::Record(mark, ..)) => Some(*mark),
-            _ => None,
-        };
-        let mine = front(usize::from(identity));
-        // A mark is reached by one lane; if not, the order shows.
-        let same = (0..LANES).filter(|l| mine.is_some() && front(*l) == mine);
-        all & !same.map(|l| 1 << l).sum::<Set>()
+        all
     }
 
     /// Whether no step of a lane changes what a thread will find.
@@ -284,7 +280,11 @@ impl Search {
         let ready = next.ready();
         let point = Point::new(&next, &ready);
         let (key, can) = (point.key(), point.can());
-        if next.verdict.is_some() || can == 0 || self.known.get(&key).is_some_and(|k| k.can != can) {
+        if next.verdict.is_some()
+            || next.mixed
+            || can == 0
+            || self.known.get(&key).is_some_and(|k| k.can != can)
+        {
             return false;
         }
         let (sleep, todo) = self.arrive(key, can, asleep);
@@ -334,6 +334,10 @@ impl Search {
     /// A state behind a choice that was not taken before.
     fn enter(&mut self, point: &Point<'_>) -> Next {
         let (key, can) = (point.key(), point.can());
+        if point.state.mixed {
+            return self
+                .fail("a mark was reached on two lanes: steps of lanes are not independent".to_owned());
+        }
         if self.known.get(&key).is_some_and(|k| k.can != can) {
             return self.fail(format!("others can go on in a state that was visited: {can:b}"));
         }

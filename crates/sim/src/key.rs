@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use crate::clock::{ALL, Clock, LANES, THREADS};
+use crate::clock::{ALL, Clock};
 use crate::digest::Digest;
 use crate::machine::{Need, State, Step};
 use crate::memory::Touch;
@@ -156,12 +156,13 @@ impl State {
     }
 
     fn put_answers(&self, live: &Live, key: &mut Digest) {
-        key.word((self.next_answer as u64) << 32 | self.answers.len() as u64);
-        let mut numbers: Vec<_> = self.answers.iter().map(|a| (a.number, &a.clock)).collect();
-        numbers.sort_unstable_by_key(|(number, _)| *number);
-        for (number, clock) in numbers {
-            key.word(number as u64);
-            live.clock(clock, key);
+        self.asked.iter().for_each(|n| key.word(*n as u64));
+        let mut answers: Vec<_> = self.answers.iter().collect();
+        answers.sort_unstable_by_key(|a| a.by);
+        key.word(answers.len() as u64);
+        for answer in answers {
+            key.word((answer.by.0 as u64) << 32 | answer.by.1 as u64);
+            live.clock(&answer.clock, key);
         }
         live.clock(&self.answered, key);
     }
@@ -194,6 +195,3 @@ fn put_shadow(shadow: &Shadow, live: &Live, key: &mut Digest) {
     key.word(last.map_or(0, |(end, _)| end as u64));
     key.word(u64::MAX);
 }
-
-// Actors that are told apart by one bit each in `explore`.
-const _: () = assert!(LANES + THREADS < 64);

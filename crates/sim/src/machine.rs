@@ -51,8 +51,8 @@ pub(crate) struct Thread {
 
 /// Something that the store will do, with the clock of whoever handed it over.
 pub(crate) struct Answer {
-    /// Its number among all.
-    pub(crate) number: usize,
+    /// Who asked for it, and how many it had asked for before.
+    pub(crate) by: (Actor, usize),
     actor: Actor,
     job: Box<dyn FnOnce() + Send>,
     pub(crate) clock: Clock,
@@ -62,6 +62,8 @@ pub(crate) struct Answer {
 pub(crate) struct MarkState {
     pub(crate) told: u64,
     gate: bool,
+    /// The lane that it was reached on; all of the host are one.
+    on: Option<usize>,
     /// Generations that were reached, and what whoever waits for them has then seen. A device keeps a few; older ones
     /// were waited for.
     pub(crate) reached: VecDeque<(u64, Clock)>,
@@ -75,7 +77,9 @@ pub(crate) struct State {
     pub(crate) threads: Vec<Thread>,
     current: Actor,
     pub(crate) answers: Vec<Answer>,
-    pub(crate) next_answer: usize,
+    next_answer: usize,
+    /// Answers that each has asked for.
+    pub(crate) asked: [usize; ALL],
     /// What the answers that have ended have seen.
     pub(crate) answered: Clock,
     pub(crate) now: Duration,
@@ -89,6 +93,8 @@ pub(crate) struct State {
     pub(crate) verdict: Option<String>,
     /// The chooser ended the run: its verdict is none.
     pub(crate) stopped: bool,
+    /// A mark was reached on two lanes: in which order, tells who looks.
+    pub(crate) mixed: bool,
     /// What a test has to say of the state of what the simulation does not see.
     pub(crate) extra: Extra,
     pub(crate) choices: String,
@@ -146,6 +152,7 @@ impl State {
             current: MAIN,
             answers: Vec::new(),
             next_answer: 0,
+            asked: [0; ALL],
             answered: Clock::default(),
             now: Duration::ZERO,
             stages: [nobody; ALL],
@@ -154,6 +161,7 @@ impl State {
             forgiven: false,
             verdict: None,
             stopped: false,
+            mixed: false,
             extra: Extra::None,
             choices: String::new(),
             steps: 0,
@@ -162,8 +170,7 @@ impl State {
 
     /// The same state, of which lanes can make steps beside the run: nothing in it has work to do.
     pub(crate) fn replica(&self) -> State {
-        let idle =
-            |a: &Answer| Answer { number: a.number, actor: a.actor, job: Box::new(|| ()), clock: a.clock };
+        let idle = |a: &Answer| Answer { by: a.by, actor: a.actor, job: Box::new(|| ()), clock: a.clock };
         State {
             chooser: Box::new(choose::First),
             lanes: self.lanes.each_ref().map(|lane| lane.iter().map(Step::idle).collect()),
@@ -173,6 +180,7 @@ impl State {
             current: self.current,
             answers: self.answers.iter().map(idle).collect(),
             next_answer: self.next_answer,
+            asked: self.asked,
             answered: self.answered,
             now: self.now,
             stages: self.stages,
@@ -181,6 +189,7 @@ impl State {
             forgiven: self.forgiven,
             verdict: self.verdict.clone(),
             stopped: self.stopped,
+            mixed: self.mixed,
             extra: Extra::Said(self.extra.said()),
             choices: String::new(),
             steps: self.steps,
@@ -214,7 +223,10 @@ impl State {
     /// A mark is reached by an actor.
     pub(crate) fn reach(&mut self, mark: Mark, generation: u64, actor: Actor) {
         let clock = self.clocks[actor];
-        self.marks[mark.0 as usize].reached.push_back((generation, clock));
+        let mark = &mut self.marks[mark.0 as usize];
+        let on = actor.min(LANES);
+        self.mixed |= mark.on.replace(on).is_some_and(|before| before != on);
+        mark.reached.push_back((generation, clock));
     }
 
     /// A host lane reaches a mark. The store's answers share counts of their own, so the last of them has seen the others
@@ -522,8 +534,9 @@ impl Machine {
         }
         let actor = LANES + THREADS + state.next_answer % ANSWERS;
         state.next_answer += 1;
-        let (clock, number) = (state.clocks[me()], state.next_answer - 1);
-        state.answers.push(Answer { number, actor, job, clock });
+        let (clock, by) = (state.clocks[me()], (me(), state.asked[me()]));
+        state.asked[me()] += 1;
+        state.answers.push(Answer { by, actor, job, clock });
     }
 
     /// Makes room for a thread; it stands at a point of choice.
@@ -552,6 +565,7 @@ impl Machine {
             state = self.turns[actor - LANES].wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         state.threads[actor - LANES].need = None;
+        state.threads[actor - LANES].remember(1);
         drop(state);
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
         let mut state = self.lock();

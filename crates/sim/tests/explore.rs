@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use device::{Device, Home, Lane, Read, Write};
-use forebay_sim::{Chooser, Explorer, Outcome, Sim};
+use device::{Device, Home, Lane, Mark, Read, Write};
+use forebay_sim::{Chooser, Explorer, Numbers, Outcome, Sim};
 use plan::Memory;
 
 type Program<'a> = &'a dyn Fn(&Sim);
@@ -168,6 +168,17 @@ fn a_program_that_chance_decides_is_noticed() {
 }
 
 #[test]
+fn a_mark_that_two_lanes_reach_is_refused() {
+    let program = |sim: &Sim| {
+        let mark = sim.mark().unwrap();
+        sim.record(Lane::H2d, mark, 0).unwrap();
+        sim.record(Lane::Compute, mark, 1).unwrap();
+        let _ = sim.synchronize();
+    };
+    assert!(explore(&program, true).0.broken().unwrap().contains("two lanes"));
+}
+
+#[test]
 fn a_state_that_was_left_out_is_noticed() {
     let program = |sim: &Sim| {
         threads(sim, &[Arc::new(|sim: &Sim| drop(sim.turn())), Arc::new(|sim: &Sim| drop(sim.turn()))]);
@@ -176,4 +187,53 @@ fn a_state_that_was_left_out_is_noticed() {
     run(&program, explorer.next().unwrap());
     let said = walk(&program, &explorer).unwrap();
     assert!(said.contains("not visited"), "{said}");
+}
+
+/// What a thread of a program by chance does: any order of records and waits, wrong ones too.
+fn act(sim: &Sim, marks: [Mark; 3], numbers: &mut Numbers) {
+    let (any, mark, generation) = (numbers.below(2), marks[numbers.below(3) as usize], numbers.below(2));
+    let lane = [Lane::H2d, Lane::Compute][any as usize];
+    // Errors are part of it: a record out of order, a wait before its record, the end of the run.
+    match numbers.below(6) {
+        0 => drop(sim.turn()),
+        1 => drop(sim.record(lane, marks[any as usize], generation)),
+        2 => drop(sim.wait(lane, mark, generation)),
+        3 => drop(sim.record(Lane::Producer, marks[2], generation)),
+        4 => {
+            let inside = sim.clone();
+            sim.later(move || drop(inside.record(Lane::Sink, marks[2], generation)));
+        }
+        _ => {
+            let first = sim.wait_either(Lane::Producer, (mark, generation), (marks[1], 0));
+            if first.is_ok_and(|first| first) {
+                drop(sim.turn());
+            }
+        }
+    }
+}
+
+#[test]
+fn programs_by_chance_have_the_same_states_with_sleep_sets() {
+    let (mut states, mut runs) = (0, [0, 0]);
+    for seed in 0..40 {
+        let program = |sim: &Sim| {
+            let marks = [(); 3].map(|()| sim.mark().unwrap());
+            let does = |thread: u64| -> Act {
+                Arc::new(move |sim: &Sim| {
+                    let mut numbers = Numbers(seed * 2 + thread);
+                    (0..4).for_each(|_| act(sim, marks, &mut numbers));
+                })
+            };
+            threads(sim, &[does(0), does(1)]);
+        };
+        let [all, reduced] = [false, true].map(|reduces| explore(&program, reduces).0);
+        assert_eq!(walk(&program, &all), None, "seed {seed}");
+        assert_eq!(walk(&program, &reduced), None, "seed {seed}");
+        assert!(all.keys() == reduced.keys(), "seed {seed}: {} and {}", all.counts(), reduced.counts());
+        states += all.counts().states;
+        runs[0] += all.counts().executions;
+        runs[1] += reduced.counts().executions;
+    }
+    println!("{states} states in {} runs, with sleep sets in {}", runs[0], runs[1]);
+    assert!(runs[1] < runs[0]);
 }

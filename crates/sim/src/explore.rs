@@ -9,11 +9,15 @@
 //! it; who comes back with fewer explores the difference.
 //!
 //! Two choices are *independent* at a state where either leaves the other possible and both orders end in one state. So
-//! is a step of a lane to anything else: it takes from the front of its own queue, where a thread adds at the end; marks
-//! are reached once, and a wait that can go on still can after more were reached; what both touch of a buffer is a race,
-//! and ends everything. Two exceptions: a thread that looks which of two things has come (a mark, another or a time) is
-//! independent only when the first has, for then nothing changes the answer; and who waits for idle lanes depends on all
-//! of them. Threads and answers of the store share plain locks: none of them is independent of another.
+//! is a step of a lane to anything else: it takes from the front of its own queue, where a thread adds at the end; each
+//! mark is reached on one lane only (else the search fails), and a wait that can go on still can after more was reached;
+//! what both touch of a buffer is a race, and ends everything. Two exceptions: a thread that looks which of two things has
+//! come (a mark, another or a time) is independent only when the first has, for then nothing changes the answer; and who
+//! waits for idle lanes depends on all of them. Threads and answers of the store share plain locks: none of them is
+//! independent of another.
+//!
+//! What a lane does is seen in a replica of the state, without its kernels, so that a run is needed only where a thread or
+//! the store does something; that run then compares its state with the replica's.
 //!
 //! What is believed is checked, see [`Explorer::walk`]: that a state's key tells all (a second way into a state goes on as
 //! the first did), and that nothing is left out (no state is met that was not visited).

@@ -38,6 +38,8 @@ pub struct Outcome {
     pub choices: String,
     /// Steps of lanes, and answers of the store.
     pub steps: u64,
+    /// Hash of all steps and accesses in their order: two runs with the same one did the same.
+    pub trace: u64,
 }
 
 impl Sim {
@@ -76,6 +78,17 @@ impl Sim {
         self.inside.machine.lock().is_reached(mark, generation)
     }
 
+    /// The piece of work of this number, in the order in which lanes come to them, fails when it runs.
+    pub fn fail_work(&self, number: u64) {
+        self.inside.machine.lock().fails = Some(number);
+    }
+
+    /// Pieces of work that lanes have come to and not skipped.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.inside.machine.lock().work
+    }
+
     /// Looks for no unordered accesses any more: for tests in which a wait has failed, and so has ordered nothing.
     pub fn forgive(&self) {
         self.inside.machine.lock().forgiven = true;
@@ -98,7 +111,8 @@ impl Sim {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let state = self.inside.machine.lock();
-        Outcome { verdict: state.verdict.clone(), choices: state.choices.clone(), steps: state.steps }
+        let (verdict, choices) = (state.verdict.clone(), state.choices.clone());
+        Outcome { verdict, choices, steps: state.steps, trace: state.trace }
     }
 }
 
@@ -196,6 +210,10 @@ impl Device for Sim {
         let me = me();
         let access = Access { actor: me, number: 0, stage: (stage, generation), at };
         self.inside.machine.lock().stages[me] = access;
+    }
+
+    fn pass(&self, lane: Lane, taken: bool) {
+        self.inside.machine.lock().pass(me(), lane, taken);
     }
 
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {

@@ -3,7 +3,10 @@
 
 mod faults;
 mod flawed;
+mod hunt;
+mod moved;
 mod mutants;
+mod report;
 mod run;
 mod schedules;
 mod store;

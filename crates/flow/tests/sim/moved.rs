@@ -1,0 +1,35 @@
+//! The work of each stage on each other lane, as if the table said what it says and somebody had queued it there: what
+//! the static check makes of it, and what the simulator finds.
+
+use device::Lane;
+use forebay_flow::proof::{self, Fault, Variant};
+use forebay_flow::table::Stage;
+
+use crate::flawed::Wrong;
+use crate::hunt::Hunt;
+use crate::report::Report;
+
+/// Every stage of a device lane on every other device lane.
+pub(crate) fn misplace_stages(report: &mut Report, hunt: &Hunt) {
+    let on_device = |s: &Stage| s.present(hunt.case) && !s.lane(hunt.case).is_host();
+    for stage in Stage::ALL.into_iter().filter(on_device) {
+        for lane in Lane::DEVICE.into_iter().filter(|l| *l != stage.lane(hunt.case)) {
+            misplace(report, hunt, stage, lane);
+        }
+    }
+}
+
+fn misplace(report: &mut Report, hunt: &Hunt, stage: Stage, lane: Lane) {
+    let (scenario, name) = (hunt.scenario, format!("{} on {lane:?}", stage.name()));
+    let wrong = Wrong { misplaced: Some((stage, lane)), ..Wrong::default() };
+    match proof::sound(Variant::of(hunt.case).misplacing(stage, lane)) {
+        // Two host lanes that feed one device lane make its order a matter of time, which by itself is no wrong order.
+        Err(fault @ Fault::Submitters { .. }) => report.apart(scenario, &name, &fault, hunt.any(&wrong)),
+        Err(fault) => {
+            let found = hunt.first(&wrong);
+            report.agree(found.is_some(), || format!("{scenario} {name}: {fault}"));
+            report.take(scenario, &name, found);
+        }
+        Ok(()) => report.right(scenario, &name, hunt.any(&wrong)),
+    }
+}

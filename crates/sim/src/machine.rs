@@ -84,12 +84,17 @@ pub(crate) struct State {
     pub(crate) verdict: Option<String>,
     pub(crate) choices: String,
     pub(crate) steps: u64,
+    /// Times that somebody went on.
+    turns: u64,
     /// Hash of all steps and accesses, in their order.
     pub(crate) trace: u64,
     /// Work that lanes have come to, and the piece of it that fails.
     pub(crate) work: u64,
     pub(crate) fails: Option<u64>,
 }
+
+/// More than any run of a test takes: whoever gets there goes round in circles.
+const MOST_TURNS: u64 = 20_000;
 
 /// A simulated device's inside.
 pub(crate) struct Machine {
@@ -131,6 +136,7 @@ impl State {
             verdict: None,
             choices: String::new(),
             steps: 0,
+            turns: 0,
             trace: 0,
             work: 0,
             fails: None,
@@ -291,8 +297,9 @@ impl State {
                 for touch in touches {
                     self.touch(&touch, Access { actor: lane, number, ..by });
                 }
-                // After a failure work is skipped and marks are still reached, as on any device.
-                if self.failed.is_none() {
+                // After a failure work is skipped and marks are still reached, as on any device. After a conflict it would
+                // take what is not there.
+                if self.failed.is_none() && self.verdict.is_none() {
                     self.failed = self.work(kernel).err();
                 }
             }
@@ -381,6 +388,11 @@ impl Machine {
         loop {
             if state.verdict.is_some() {
                 return self.give_up(state, me);
+            }
+            state.turns += 1;
+            if state.turns > MOST_TURNS {
+                state.verdict = Some(format!("livelock: {MOST_TURNS} turns; {}", state.stuck()));
+                continue;
             }
             let ready = state.ready();
             if ready.is_empty() {

@@ -75,8 +75,8 @@ pub(crate) struct Seen {
     pub(crate) recorded: Vec<(&'static str, u64)>,
     /// Generations for which a lane was told to wait for the gate.
     pub(crate) armed: Vec<u64>,
-    /// Stages that host lanes entered, in their order.
-    pub(crate) entered: Vec<(&'static str, u64)>,
+    /// Stages that threads entered, in their order, with the thread's name.
+    pub(crate) entered: Vec<(String, &'static str, u64)>,
 }
 
 /// Marks of a row: see `order`.
@@ -337,9 +337,11 @@ impl Device for Flawed {
 
     fn enter(&self, stage: &'static str, generation: u64, at: &'static Location<'static>) {
         STAGE.set(stage);
-        let entered = &mut self.hooks.seen.lock().unwrap().entered;
-        if entered.last() != Some(&(stage, generation)) {
-            entered.push((stage, generation));
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        let entered = (thread, stage, generation);
+        let all = &mut self.hooks.seen.lock().unwrap().entered;
+        if all.last() != Some(&entered) {
+            all.push(entered);
         }
         self.sim().enter(stage, generation, at);
     }

@@ -122,6 +122,11 @@ impl Hunt {
         (Verdict::of(ran.outcome.verdict, ran.stored, want), blocked)
     }
 
+    /// Steps that lanes take in a run.
+    pub(crate) fn steps(&self, seed: u64, wrong: &Wrong) -> u64 {
+        self.script(seed).0.run_with(chooser(seed), wrong, Fails::default()).outcome.steps
+    }
+
     fn among(&self, schedules: u64, wrong: &Wrong) -> Found {
         (0..schedules).find_map(|seed| Some((seed, self.verdict(seed, wrong).0?)))
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use forebay_flow::edges;
-use forebay_flow::proof::Fault;
 use forebay_flow::table::Row;
 
 use crate::hunt::{Found, Hunt};
@@ -73,11 +72,11 @@ impl Report {
         say(&format!("right     {scenario} {name}"));
     }
 
-    /// A stage elsewhere that is refused only because two host lanes would feed one.
-    pub(crate) fn apart(&mut self, scenario: Scenario, name: &str, fault: &Fault, found: Found) {
-        self.agree(found.is_none(), || format!("{scenario} {name}: {fault}, and worse: {found:?}"));
+    /// A stage elsewhere that the static check refuses for what is no wrong order in itself.
+    pub(crate) fn apart(&mut self, scenario: Scenario, name: &str, why: &str, found: Found) {
+        self.agree(found.is_none(), || format!("{scenario} {name}: {why}, and worse: {found:?}"));
         self.apart += 1;
-        say(&format!("apart     {scenario} {name}: {fault}"));
+        say(&format!("apart     {scenario} {name}: {why}"));
     }
 
     /// Whether the static check and the simulator agree.

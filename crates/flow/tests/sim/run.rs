@@ -120,7 +120,7 @@ impl Scenario {
             Dim::new("y", 4).chunk(3).chunks_per_shard(2),
             Dim::new("x", 4).chunk(4),
         ];
-        let mut plan = self.plan(dims, "7", 1);
+        let mut plan = self.plan(dims, "7", 2 * 2 * 24);
         let frame = plan.frame_bytes as usize;
         plan = Plan { staging_bytes: plan.frame_bytes, ..plan };
         assert_eq!((plan.epoch_bytes, plan.batch_epochs), (plan.frame_bytes, 2), "{self}");

@@ -106,8 +106,9 @@ impl Hooks {
         seen.calls.push(what);
         drop(seen);
         if self.wrong.fails == Some(number) {
-            // What a wait that fails should have ordered is never delivered; only, nobody may hang or lie.
-            if what.ends_with("wait") {
+            // What a wait that fails, or a lane that cannot record, should have ordered is never delivered; only, nobody
+            // may hang or lie.
+            if what.ends_with("wait") || what == "record on a lane" {
                 self.sim.forgive();
             }
             return Err(Error::new(Operation::Wait, format!("injected into {what}")));
@@ -277,7 +278,7 @@ impl Device for Flawed {
         if let Some(row) = row {
             self.hooks.seen.lock().unwrap().recorded.push((row.name, generation));
         }
-        self.call("record")?;
+        self.call(if on.is_host() { "record" } else { "record on a lane" })?;
         let on = row.map_or(on, |row| self.hooks.lane(row.from, on));
         self.record_flawed(on, mark, generation)?;
         row.map_or(Ok(()), |row| self.record_added(on, row, generation))

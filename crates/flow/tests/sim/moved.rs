@@ -25,7 +25,7 @@ pub(crate) fn misplace_stages(report: &mut Report, hunt: &Hunt) {
 /// into the next batch before that one's pool slot is prepared.
 fn stricter(case: Case, stage: Stage, lane: Lane) -> Option<&'static str> {
     // Drained at once, the producer has seen every lane come to its end before it takes the slot again.
-    let alone = case.mode == Mode::DrainAfterKick && lane == Lane::H2d;
+    let alone = case.mode == Mode::DrainAfterKick && lane == Lane::H2d && Stage::Upload.present(case);
     match stage {
         Stage::Zero if alone => Some("the one slot is filled once, before the first upload"),
         Stage::Carry if alone => Some("epochs are carried between dispatches, before the upload of the next"),

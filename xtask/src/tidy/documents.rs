@@ -34,7 +34,6 @@ mod tests {
             "pipelined, host memory, none | filled | 6 of 6 | race on chunk pool: Aggregate and Scatter";
         let sources = [("docs/edges.md", fresh.as_str()), (crate::docs::MUTANTS, mutants)];
         assert_eq!(told(check, &sources).len(), 1, "another report");
-        let text = |d: &Document| (d.text)(there(d.from));
         let stale = fresh.replacen("| row |", "| edge |", 1);
         let line = fresh.lines().take_while(|l| !l.starts_with("| row |")).count() + 1;
         assert_eq!(told(check, &[("docs/edges.md", &stale)]), [(line, "stale".to_owned())]);

@@ -2,6 +2,7 @@
 
 use super::checks::Checker;
 use super::fault::Fault;
+use super::order::surely_before;
 use super::variant::Variant;
 use crate::table::{Buffer, Case, Row, Stage, rows};
 
@@ -43,6 +44,16 @@ pub fn kept_by(case: Case, from: Stage, to: Stage, depth: u8) -> Option<Vec<&'st
     }
     needed.reverse();
     Some(needed)
+}
+
+/// Generations by which the call of `b` must be later for the call of `a` to be before it in every run, by the order of
+/// calls in the host programs; `None` where two host lanes call them, or one of them does not exist.
+#[must_use]
+pub fn called_before(case: Case, a: Stage, b: Stage) -> Option<i16> {
+    let model = Checker::of(Variant::of(case)).model;
+    let (a, b) = (a as usize, b as usize);
+    let together = model.present[a] && model.present[b] && model.called_together(a, b);
+    together.then(|| surely_before(&model, a, b))
 }
 
 /// The most rows that [`implied_by`] looks for.

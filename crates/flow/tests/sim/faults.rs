@@ -42,7 +42,7 @@ impl Subject {
         assert!(stored == promised, "{published} was published: {said}");
         match &ran.stored {
             Ok(objects) => {
-                assert!(*objects == self.want, "a close that succeeds has stored everything: {said}")
+                assert!(*objects == self.want, "a close that succeeds has stored everything: {said}");
             }
             Err(error) => assert!(error.contains("injected"), "the cause is kept: {error}; {said}"),
         }

@@ -14,7 +14,7 @@ use crate::store::Objects;
 /// Schedules in which a mutant must be found.
 const TRIES: u64 = 60;
 /// Schedules in which nothing may be found.
-const TRIES_RIGHT: u64 = 16;
+const TRIES_RIGHT: u64 = if cfg!(debug_assertions) { 4 } else { 16 };
 
 /// What shows that an order is wrong.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,9 +48,9 @@ impl Verdict {
     /// In a few words that do not change with the schedule's details.
     pub(crate) fn short(&self, case: Case) -> String {
         match self {
-            Verdict::Race(_, stages) => {
+            Verdict::Race(said, stages) => {
                 let names: Vec<_> = stages.iter().map(|s| s.name()).collect();
-                format!("race on {}: {}", buffers(case, stages), names.join(" and "))
+                format!("race on {}: {}", buffers(case, stages, said), names.join(" and "))
             }
             Verdict::Deadlock(_) => "deadlock".to_owned(),
             Verdict::Unrecorded(_) => "a wait before its record".to_owned(),
@@ -81,13 +81,16 @@ fn stages_of(said: &str) -> Vec<Stage> {
     stages
 }
 
-/// Buffers that two stages share and one of them writes.
-fn buffers(case: Case, stages: &[Stage]) -> String {
+/// Buffers that two stages share and one of them writes; that one which the report names, where it does.
+fn buffers(case: Case, stages: &[Stage], said: &str) -> String {
     let all_touch =
         |b: &Buffer| stages.iter().all(|s| s.uses(case).0.contains(b) || s.uses(case).1.contains(b));
     let one_writes = |b: &Buffer| stages.iter().any(|s| s.uses(case).1.contains(b));
-    let shared = Buffer::ALL.into_iter().filter(|b| all_touch(b) && one_writes(b));
-    shared.map(Buffer::name).collect::<Vec<_>>().join(" or ")
+    let shared = Buffer::ALL.into_iter().filter(|b| all_touch(b) && one_writes(b)).map(Buffer::name);
+    let shared: Vec<_> = shared.collect();
+    // The name of one buffer may begin that of another.
+    let named = shared.iter().filter(|name| said.contains(**name)).max_by_key(|name| name.len());
+    named.map_or_else(|| shared.join(" or "), |name| (*name).to_owned())
 }
 
 /// The schedule that found something, and what.

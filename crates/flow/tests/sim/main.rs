@@ -6,6 +6,7 @@ mod flawed;
 mod hunt;
 mod moved;
 mod mutants;
+mod program;
 mod report;
 mod run;
 mod schedules;

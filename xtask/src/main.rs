@@ -21,7 +21,7 @@ usage: cargo xtask COMMAND
   tidy      room arrows, unsafe code, dependencies, licences, generated files, words
   docs      write the generated documents anew
   mutants   break every row of the edge table, in every mode, and see it found: a line each, and the total
-  soak [N]  N random schedules of random plans on the simulated device (10,000)
+  soak [N]  N random schedules of random plans on the simulated device (10,000), and failures in some
   readers   write stores of many shapes and read them back with other people's programs";
 
 fn main() -> ExitCode {

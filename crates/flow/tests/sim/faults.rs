@@ -80,7 +80,7 @@ impl Subject {
 /// The smallest script of every combination, and, for a soak, some by chance.
 fn subjects() -> impl Iterator<Item = Subject> {
     let more =
-        std::env::var("FOREBAY_SCHEDULES").ok().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 1000;
+        std::env::var("FOREBAY_SCHEDULES").ok().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 5000;
     let smallest = scenarios().into_iter().enumerate().map(|(n, s)| (n as u64, s, s.smallest()));
     let random = move |round: u64| {
         let all = scenarios().into_iter().enumerate();

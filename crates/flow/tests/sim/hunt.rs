@@ -88,8 +88,9 @@ fn buffers(case: Case, stages: &[Stage], said: &str) -> String {
     let one_writes = |b: &Buffer| stages.iter().any(|s| s.uses(case).1.contains(b));
     let shared = Buffer::ALL.into_iter().filter(|b| all_touch(b) && one_writes(b)).map(Buffer::name);
     let shared: Vec<_> = shared.collect();
-    // The name of one buffer may begin that of another.
-    let named = shared.iter().filter(|name| said.contains(**name)).max_by_key(|name| name.len());
+    // It is named before the stages; and the name of one buffer may begin that of another.
+    let head = said.split(": ").next().unwrap_or_default();
+    let named = shared.iter().filter(|name| head.contains(**name)).max_by_key(|name| name.len());
     named.map_or_else(|| shared.join(" or "), |name| (*name).to_owned())
 }
 

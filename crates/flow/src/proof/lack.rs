@@ -3,7 +3,7 @@
 use super::checks::Checker;
 use super::fault::Fault;
 use super::order::surely_before;
-use super::variant::Variant;
+use super::variant::{Model, Variant};
 use crate::table::{Buffer, Case, Row, Stage, rows};
 
 /// What goes wrong without a live row, on the buffer that it guards where that is so. `None` where nothing does: the
@@ -50,7 +50,7 @@ pub fn kept_by(case: Case, from: Stage, to: Stage, depth: u8) -> Option<Vec<&'st
 /// calls in the host programs; `None` where two host lanes call them, or one of them does not exist.
 #[must_use]
 pub fn called_before(case: Case, a: Stage, b: Stage) -> Option<i16> {
-    let model = Checker::of(Variant::of(case)).model;
+    let model = Model::of(Variant::of(case));
     let (a, b) = (a as usize, b as usize);
     let together = model.present[a] && model.present[b] && model.called_together(a, b);
     together.then(|| surely_before(&model, a, b))

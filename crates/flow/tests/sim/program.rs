@@ -28,9 +28,11 @@ fn first_entered(seen: &Seen) -> BTreeMap<(usize, u64), usize> {
 fn compare(case: Case, first: &BTreeMap<(usize, u64), usize>, tight: &mut BTreeMap<(usize, usize), bool>) {
     let by_batch: Vec<_> =
         first.iter().filter(|((s, _), _)| Stage::ALL[*s].clock() == Clock::Batch).collect();
+    let depth_of = |a: usize| Stage::ALL.map(|b| proof::called_before(case, Stage::ALL[a], b));
+    let depths: Vec<_> = (0..Stage::ALL.len()).map(depth_of).collect();
     for ((a, generation), at) in &by_batch {
         for ((b, later), then) in &by_batch {
-            let Some(depth) = proof::called_before(case, Stage::ALL[*a], Stage::ALL[*b]) else { continue };
+            let Some(depth) = depths[*a][*b] else { continue };
             let apart = *later as i16 - *generation as i16;
             let (first, second) = (Stage::ALL[*a], Stage::ALL[*b]);
             assert!(

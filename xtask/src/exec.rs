@@ -1,6 +1,7 @@
 //! Running other programs.
 
 use std::ffi::OsString;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -37,6 +38,17 @@ pub(crate) fn command(root: &Path, program: impl AsRef<std::ffi::OsStr>) -> Comm
 /// Runs a program whose output the user sees.
 pub(crate) fn show(command: &mut Command) -> Outcome {
     let status = command.status().map_err(|e| format!("{} cannot be started: {e}", line(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("`{}` ended with {status}", line(command))) }
+}
+
+/// Runs a program and takes what it prints, line by line.
+pub(crate) fn lines(command: &mut Command, mut take: impl FnMut(&str)) -> Outcome {
+    let cannot = |command: &Command, e| format!("{} cannot be started: {e}", line(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| cannot(command, e))?;
+    if let Some(said) = child.stdout.take() {
+        std::io::BufReader::new(said).lines().map_while(Result::ok).for_each(|line| take(&line));
+    }
+    let status = child.wait().map_err(|e| cannot(command, e))?;
     if status.success() { Ok(()) } else { Err(format!("`{}` ended with {status}", line(command))) }
 }
 

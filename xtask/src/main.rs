@@ -21,8 +21,8 @@ usage: cargo xtask COMMAND
   tidy      room arrows, unsafe code, dependencies, licences, generated files, words
   docs      write the generated documents anew
   mutants   break every row of the edge table, in every mode, and see it found: a line each, and the total
-  soak [N]  N random schedules of random plans on the simulated device (10,000), and every state of every
-            smallest scenario
+  soak [N]  N random schedules of random plans on the simulated device (10,000), failures in some, and every
+            state of every smallest scenario
   readers   write stores of many shapes and read them back with other people's programs";
 
 fn main() -> ExitCode {

@@ -2,43 +2,53 @@
 
 use std::path::Path;
 
-use crate::exec::{Outcome, cargo, output, show};
+use crate::docs;
+use crate::exec::{Outcome, cargo, lines, show};
 
 /// Schedules of a soak where none are named.
 const SCHEDULES: &str = "10000";
 
-/// One line for each mutant; the last one is the total.
+/// What the lines begin with that the tests say for this command.
+const SAYS: &str = ":: ";
+
+/// One line for each mutant; the last one is the total. Writes the report on rows that are left out, and what is built on
+/// it.
 pub(crate) fn mutants(root: &Path) -> Outcome {
     let args = ["test", "--release", "-p", "forebay-flow", "--test", "sim", "mutants::", "--"];
-    let said = output(cargo(root).args(args).args(["--nocapture", "--test-threads", "1"]))?;
-    // The harness writes the name of a test before its first line.
-    let words = ["killed ", "slower ", "SURVIVED ", "pool_free: ", "tail_published: "];
-    let line = |l: &str| words.iter().find_map(|w| l.find(w).map(|at| l[at..].to_owned()));
-    let is_total = |l: &String| l.starts_with("killed ") && l.contains(" of ") && !l.contains("schedule");
-    let (totals, mutants): (Vec<_>, Vec<_>) = said.lines().filter_map(line).partition(is_total);
-    mutants.iter().for_each(|l| println!("{l}"));
-    println!(
-        "{} mutants are right and only slower",
-        mutants.iter().filter(|l| l.starts_with("slower")).count()
-    );
-    totals.iter().for_each(|l| println!("{l}"));
-    if totals.is_empty() {
-        Err("the simulator gave no total: run its tests by hand".to_owned())
-    } else {
-        Ok(())
+    let mut command = cargo(root);
+    command.args(args).args(["--nocapture", "--test-threads", "1"]);
+    command.env("FOREBAY_MUTANTS", root.join(docs::MUTANTS));
+    let mut total = None;
+    let ended = lines(&mut command, |line| {
+        let Some(said) = line.strip_prefix(SAYS) else { return };
+        // The total comes last, whatever is said after it.
+        match said.strip_prefix("killed ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        {
+            true => total = Some(said.to_owned()),
+            false => println!("{said}"),
+        }
+    });
+    let written = ended.and_then(|()| docs::write(root));
+    match total {
+        Some(total) => println!("{total}"),
+        None => return written.and(Err("the simulator gave no total: run its tests by hand".to_owned())),
     }
+    written
 }
 
-/// Many random schedules of random plans; and every state of every smallest scenario, walked on from every meeting.
+/// Many random schedules of random plans; failures in some of them; and every state of every smallest scenario, walked on
+/// from every meeting.
 pub(crate) fn soak(root: &Path, schedules: Option<&str>) -> Outcome {
     let count = schedules.unwrap_or(SCHEDULES);
     if count.parse::<u64>().is_err() {
         return Err(format!("`{count}` is no number of schedules; give one, or none for {SCHEDULES}"));
     }
-    let args =
-        ["test", "--release", "-p", "forebay-flow", "--test", "sim", "any_schedule", "--", "--nocapture"];
-    show(cargo(root).args(args).env("FOREBAY_SCHEDULES", count))?;
-    let args =
-        ["test", "--release", "-p", "forebay-flow", "--test", "sim", "every_state", "--", "--nocapture"];
-    show(cargo(root).args(args).env("FOREBAY_STATES", "all"))
+    let tests = |names: &[&str]| {
+        let mut command = cargo(root);
+        command.args(["test", "--release", "-p", "forebay-flow", "--test", "sim", "--"]);
+        command.args(names).arg("--nocapture");
+        command
+    };
+    show(tests(&["any_schedule", "faults::"]).env("FOREBAY_SCHEDULES", count))?;
+    show(tests(&["every_state"]).env("FOREBAY_STATES", "all"))
 }

@@ -127,6 +127,12 @@ pub trait Device: Send + Sync {
         let _ = (stage, generation, at);
     }
 
+    /// Told that this thread takes the part of a host lane, or leaves it to the next: a lock puts what the one did there
+    /// before what the other does. A device that checks the order of accesses must know.
+    fn pass(&self, lane: Lane, taken: bool) {
+        let _ = (lane, taken);
+    }
+
     /// Queues a copy.
     ///
     /// # Errors

@@ -340,17 +340,22 @@ impl Array {
         self.hand_stop(deadline);
         *lock(&self.stop) = true;
         self.run.wake.up(&self.run);
+        let mut left = false;
         for (thread, ended) in [self.courier.take(), self.keeper.take()].into_iter().zip(self.run.ended) {
             let Some(thread) = thread else { continue };
             // After a failure a thread that stands in a store which does not answer is left there.
             let failed = self.run.fault.check().is_err();
             let ends = || self.run.device().wait_until(Lane::Producer, ended, 0, deadline);
             if failed && !ends().unwrap_or(false) {
+                left = true;
                 continue;
             }
             if let Err(error) = thread.join() {
                 self.run.fail(error);
             }
+        }
+        if !left && self.run.fault.check().is_err() {
+            courier::give_back(&self.run);
         }
     }
 

@@ -75,7 +75,7 @@ pub(crate) fn drain(run: &Arc<Run>, shards: &mut Shards) {
 }
 
 /// Delivers one batch and gives everything back, whatever happens. The one way out of a drain: what the next batch waits
-/// for, the gate among it, is published here and nowhere else, once for each batch.
+/// for, the gate among it, is published here, or where nobody delivers any more by [`give_back`]: once for each batch.
 fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
     let generation = handoff.generation;
     // The store's answer, whatever happens here: the slot is owed back exactly once. The courier's share of it ends with
@@ -87,8 +87,27 @@ fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
     if let Err(error) = ended {
         run.fail(error);
     }
+    publish(run, generation);
+}
+
+fn publish(run: &Run, generation: u64) {
     if let Err(error) = run.engine.order.close(Stage::Publish, Clock::Batch, generation) {
         run.fail(error);
+    }
+}
+
+/// Gives back what was kicked and will not be delivered: the run has failed, and whoever delivers has gone. Nothing of it
+/// may have been handed to the store, so its publication says no more than that nobody waits for it in vain.
+pub(crate) fn give_back(run: &Arc<Run>) {
+    let _lanes = (on(Lane::Producer), on(Lane::Courier));
+    loop {
+        let handed = lock(&run.handoffs).pop_front();
+        let Some(handed) = handed else { break };
+        if let Handed::Batch(handoff) = handed {
+            let generation = handoff.generation;
+            let _owed = Owed { run: run.clone(), generation, held: Default::default() };
+            publish(run, generation);
+        }
     }
 }
 

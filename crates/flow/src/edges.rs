@@ -23,12 +23,16 @@ Batches are drained by the courier, beside the producer (*pipelined*), or by the
 The rows `tail_*` are live where the store takes whole pages only (direct writes): what is left of a page goes into the
 next batch. A *gate* is a wait of a device lane for what the host will do later.
 
-The compiler checks that the table is sound (`crates/flow/src/proof.rs`), and from its checks comes the last column: what
-goes wrong without the row. Where it is empty, the order of calls gives the same.
+The last column says what breaks without the row. For rows in bold a simulated device has said it: the row was left out of
+real runs, in every combination of facts that the table stands for (`cargo xtask mutants`; in brackets in how many
+of them something broke; the report is that of two slots and whole pages, and `docs/mutants.txt` holds it). For the
+others, of which there is nothing to leave out, it is what the check of the table finds (`crates/flow/src/proof.rs`);
+where it is empty, the order of a queue or of calls gives the same.
 
 ";
 
-const CASES: [(&str, Case); 8] = [
+/// The tables, each with a name and one of the combinations of facts for which it stands.
+pub const TABLES: [(&str, Case); 8] = [
     ("pipelined, host memory, compressed", case(Mode::Pipelined, Memory::Host, true)),
     ("pipelined, host memory, none", case(Mode::Pipelined, Memory::Host, false)),
     ("pipelined, device memory, compressed", case(Mode::Pipelined, Memory::Device, true)),
@@ -39,17 +43,39 @@ const CASES: [(&str, Case); 8] = [
     ("drained by the producer, device memory, none", case(Mode::DrainBeforeKick, Memory::Device, false)),
 ];
 
+/// Head of `docs/mutants.txt`; lines of four fields follow: table, row, how often it was missed, what was reported.
+pub const REPORT_HEAD: &str = "\
+What a simulated device reports when a row of the edge table is left out. Written by `cargo xtask mutants`; a stale copy
+fails the tests. Table | row | missed in so many of the combinations in which it is live | what is reported
+
+";
+
+/// The table (its place in [`TABLES`]) that shows the rows of a combination of facts, and whether it is drawn from that
+/// very combination.
+///
+/// # Panics
+/// Never: there is a table for every memory, codec and place of the courier.
+#[must_use]
+pub fn table_of(case: Case) -> (usize, bool) {
+    let like = |t: &Case| {
+        let beside = |c: &Case| c.mode == Mode::Pipelined;
+        (t.memory, t.compressed, beside(t)) == (case.memory, case.compressed, beside(&case))
+    };
+    let place = TABLES.iter().position(|(_, t)| like(t)).expect("all facts have a table");
+    (place, TABLES[place].1 == case)
+}
+
 const fn case(mode: Mode, memory: Memory, compressed: bool) -> Case {
     Case { mode, slots: 2, memory, compressed, aligned: true }
 }
 
-/// The text of `docs/edges.md`.
+/// The text of `docs/edges.md`, with what `docs/mutants.txt` says of rows that are left out.
 #[must_use]
-pub fn markdown() -> String {
+pub fn markdown(mutants: &str) -> String {
     let mut text = String::from(HEAD);
     stages(&mut text);
-    for (name, case) in CASES {
-        table(&mut text, name, case);
+    for (name, case) in TABLES {
+        table(&mut text, name, case, mutants);
     }
     correspondence(&mut text);
     text
@@ -73,7 +99,7 @@ fn kept(row: Row, case: Case) -> &'static str {
 }
 
 fn stages(text: &mut String) {
-    let (beside, inline) = (CASES[0].1, CASES[4].1);
+    let (beside, inline) = (TABLES[0].1, TABLES[4].1);
     text.push_str("## Stages\n\n| stage | lane | clock | submitted by |\n|---|---|---|---|\n");
     for s in Stage::ALL {
         let (clock, by) = (s.clock(), s.submitter());
@@ -88,10 +114,17 @@ fn stages(text: &mut String) {
     }
 }
 
-fn table(text: &mut String, name: &str, case: Case) {
+/// What was reported when a row was left out.
+fn reported(mutants: &str, table: &str, row: Row) -> String {
+    let fields = |line: &str| line.split(" | ").map(str::to_owned).collect::<Vec<_>>();
+    let found = mutants.lines().map(fields).find(|f| f.len() == 4 && f[0] == table && f[1] == row.name);
+    found.map_or("not reported: run `cargo xtask mutants`".to_owned(), |f| format!("{} ({})", f[3], f[2]))
+}
+
+fn table(text: &mut String, name: &str, case: Case, mutants: &str) {
     let _ = write!(
         text,
-        "\n## Rows: {name}\n\n| row | from -> to | depth | guards | kept by | without it |\n|---|---|---|---|---|---|\n"
+        "\n## Rows: {name}\n\n| row | from -> to | depth | guards | kept by | what breaks without it |\n|---|---|---|---|---|---|\n"
     );
     for (_, row) in rows(case) {
         let bold = if row.mechanism(case).costs() { "**" } else { "" };
@@ -103,7 +136,10 @@ fn table(text: &mut String, name: &str, case: Case) {
             Kind::Reuse => "slots".to_owned(),
         };
         let (from, to, kept) = (row.from, row.to, kept(row, case));
-        let lost = proof::without(case, row).map_or(String::new(), |fault| fault.to_string());
+        let lost = match row.mechanism(case).costs() {
+            true => reported(mutants, name, row),
+            false => proof::without(case, row).map_or(String::new(), |fault| fault.to_string()),
+        };
         let _ = writeln!(
             text,
             "| {bold}{}{bold} | {from:?} -> {to:?} | {depth} | {} | {kept} | {lost} |",
@@ -145,8 +181,8 @@ const REFERENCE: [Reference; 12] = [
 /// What the reference orders outside its table.
 const OUTSIDE: [&str; 4] = ["handed", "sunk", "tables_ready", "tables_free"];
 
-/// The reference runs beside a courier, on a device with memory of its own.
-const THERE: Case =
+/// The facts of the reference: it runs beside a courier, on a device with memory of its own.
+pub const THERE: Case =
     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
 
 impl Reference {
@@ -160,6 +196,30 @@ impl Reference {
         };
         proof::kept_by(THERE, self.from, self.to, depth)
     }
+}
+
+/// A row of the reference, and what stands for it here.
+#[derive(Clone, Debug)]
+pub struct Counterpart {
+    /// Its name there.
+    pub name: &'static str,
+    /// Rows of ours that cost an operation and keep it, with the order of calls.
+    pub rows: Vec<&'static str>,
+    /// What stands for it where there is no such row.
+    pub otherwise: &'static str,
+}
+
+/// The reference's thirteen rows, and what it orders outside its table.
+#[must_use]
+pub fn counterparts() -> Vec<Counterpart> {
+    let lane = "the order of its lane, nothing to leave out";
+    let ours =
+        |r: &Reference| Counterpart { name: r.name, rows: r.ours().unwrap_or_default(), otherwise: lane };
+    let lod = Counterpart { name: "LOD_DONE", rows: vec![], otherwise: "pyramids, which are not there yet" };
+    let costs = |name: &&str| rows(THERE).any(|(_, r)| r.name == *name && r.mechanism(THERE).costs());
+    let outside = OUTSIDE.into_iter().filter(costs).collect();
+    let outside = Counterpart { name: "(outside its table)", rows: outside, otherwise: lane };
+    REFERENCE.iter().map(ours).chain([lod, outside]).collect()
 }
 
 fn correspondence(text: &mut String) {
@@ -198,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_row_says_what_is_lost_without_it() {
-        let text = markdown();
+        let text = markdown(include_str!("../../../docs/mutants.txt"));
         for line in text.lines().filter(|l| l.starts_with("| **")) {
             assert_eq!(line.split(" | ").nth(5).map(|lost| lost.len() > 10), Some(true), "{line}");
         }

@@ -76,6 +76,10 @@ fn kick(run: &Arc<Run>, producer: &Mutex<Producer>) -> Duration {
     if run.device().now() < due {
         return due;
     }
+    // What has failed is kicked no more: to ask for the lock would be to ring for oneself, again and again.
+    if run.fault.check().is_err() {
+        return Duration::MAX;
+    }
     // Whoever holds the lock rings after letting go.
     Held::ask(run);
     let Some(mut producer) = Held::try_now(run, producer) else { return Duration::MAX };

@@ -281,7 +281,8 @@ impl Buffer {
     }
 
     /// Its name in the budget and in messages.
-    pub(crate) const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Buffer::Staging => "staging",
             Buffer::DeviceStaging => "device staging",

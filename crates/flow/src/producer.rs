@@ -103,12 +103,14 @@ impl<'a> Held<'a> {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
+        run.device().pass(Lane::Producer, true);
         Some(Held { run, producer: Some(producer), _lane: on(Lane::Producer) })
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
+        self.run.device().pass(Lane::Producer, false);
         drop(self.producer.take());
         if std::mem::take(&mut *lock(&self.run.missed)) {
             self.run.wake.up(self.run);

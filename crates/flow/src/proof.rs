@@ -208,7 +208,7 @@ mod tests;
 mod variant;
 
 pub use fault::Fault;
-pub use lack::{kept_by, lacking, without};
+pub use lack::{called_before, implied_by, kept_by, lacking, without};
 pub use variant::Variant;
 
 use plan::{Memory, Mode};

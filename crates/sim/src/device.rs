@@ -42,6 +42,8 @@ pub struct Outcome {
     pub choices: String,
     /// Steps of lanes, and answers of the store.
     pub steps: u64,
+    /// Hash of all steps and accesses in their order: two runs with the same one did the same.
+    pub trace: u64,
 }
 
 impl Sim {
@@ -78,6 +80,17 @@ impl Sim {
     #[must_use]
     pub fn is_reached(&self, mark: Mark, generation: u64) -> bool {
         self.inside.machine.lock().is_reached(mark, generation)
+    }
+
+    /// The piece of work of this number, in the order in which lanes come to them, fails when it runs.
+    pub fn fail_work(&self, number: u64) {
+        self.inside.machine.lock().fails = Some(number);
+    }
+
+    /// Pieces of work that lanes have come to and not skipped.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.inside.machine.lock().work
     }
 
     /// Looks for no unordered accesses any more: for tests in which a wait has failed, and so has ordered nothing.
@@ -118,7 +131,8 @@ impl Sim {
     pub fn outcome(&self) -> Outcome {
         let state = self.inside.machine.lock();
         let verdict = state.verdict.clone().filter(|_| !state.stopped);
-        Outcome { verdict, stopped: state.stopped, choices: state.choices.clone(), steps: state.steps }
+        let (stopped, choices) = (state.stopped, state.choices.clone());
+        Outcome { verdict, stopped, choices, steps: state.steps, trace: state.trace }
     }
 }
 
@@ -220,6 +234,10 @@ impl Device for Sim {
         let me = me();
         let access = Access { actor: me, number: 0, stage: (stage, generation), at };
         self.inside.machine.lock().stages[me] = access;
+    }
+
+    fn pass(&self, lane: Lane, taken: bool) {
+        self.inside.machine.lock().pass(me(), lane, taken);
     }
 
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {

@@ -94,8 +94,11 @@ impl State {
             key.word(clock.numbers()[actor]);
             live.clock(clock, &mut key);
         }
+        self.parts.iter().for_each(|part| live.clock(part, &mut key));
         self.shadows.iter().for_each(|s| put_shadow(s, &live, &mut key));
         key.word(self.now.as_nanos() as u64);
+        // Pieces of work are counted only where one of them fails.
+        key.word(self.fails.map_or(0, |_| self.work));
         key.word(u64::from(self.failed.is_some()) << 1 | u64::from(self.forgiven));
         let said = self.extra.said();
         key.word(said as u64);

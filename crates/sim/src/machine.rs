@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use device::sync::{Arc, Condvar, Mutex, MutexGuard};
-use device::{Error, Mark, Operation};
+use device::{Error, Lane, Mark, Operation};
 
 use crate::choose::{self, Chooser, Next};
 use crate::clock::{ALL, ANSWERS, Actor, Clock, LANES, MAIN, THREADS, name};
@@ -73,6 +73,8 @@ pub(crate) struct State {
     chooser: Box<dyn Chooser>,
     pub(crate) lanes: [VecDeque<Step>; LANES],
     pub(crate) clocks: [Clock; ALL],
+    /// What whoever had the part of a host lane has seen and left.
+    pub(crate) parts: [Clock; Lane::H2d as usize],
     pub(crate) marks: Vec<MarkState>,
     pub(crate) threads: Vec<Thread>,
     current: Actor,
@@ -99,7 +101,17 @@ pub(crate) struct State {
     pub(crate) extra: Extra,
     pub(crate) choices: String,
     pub(crate) steps: u64,
+    /// Times that somebody went on.
+    turns: u64,
+    /// Hash of all steps and accesses, in their order.
+    pub(crate) trace: u64,
+    /// Work that lanes have come to, and the piece of it that fails.
+    pub(crate) work: u64,
+    pub(crate) fails: Option<u64>,
 }
+
+/// More than any run of a test takes: whoever gets there goes round in circles.
+const MOST_TURNS: u64 = 20_000;
 
 /// A simulated device's inside.
 pub(crate) struct Machine {
@@ -147,6 +159,7 @@ impl State {
             chooser,
             lanes: Default::default(),
             clocks: [Clock::default(); ALL],
+            parts: [Clock::default(); Lane::H2d as usize],
             marks: Vec::new(),
             threads: vec![main],
             current: MAIN,
@@ -165,6 +178,10 @@ impl State {
             extra: Extra::None,
             choices: String::new(),
             steps: 0,
+            turns: 0,
+            trace: 0,
+            work: 0,
+            fails: None,
         }
     }
 
@@ -175,6 +192,7 @@ impl State {
             chooser: Box::new(choose::First),
             lanes: self.lanes.each_ref().map(|lane| lane.iter().map(Step::idle).collect()),
             clocks: self.clocks,
+            parts: self.parts,
             marks: self.marks.clone(),
             threads: self.threads.clone(),
             current: self.current,
@@ -193,6 +211,10 @@ impl State {
             extra: Extra::Said(self.extra.said()),
             choices: String::new(),
             steps: self.steps,
+            turns: 0,
+            trace: 0,
+            work: self.work,
+            fails: self.fails,
         }
     }
 
@@ -220,8 +242,26 @@ impl State {
         Err(Error::new(Operation::Wait, why))
     }
 
+    /// An actor takes the part of a host lane, after whoever had it, or leaves it.
+    pub(crate) fn pass(&mut self, actor: Actor, lane: Lane, taken: bool) {
+        let Some(part) = self.parts.get_mut(lane as usize) else { return };
+        let (from, to) = if taken { (&*part, &mut self.clocks[actor]) } else { (&self.clocks[actor], part) };
+        to.join(from);
+    }
+
+    /// Goes into the hash of the run (FNV-1a, by words). After a verdict threads go their own ways.
+    fn trace(&mut self, words: [usize; 5]) {
+        if self.verdict.is_some() {
+            return;
+        }
+        for word in words {
+            self.trace = (self.trace ^ word as u64).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
+
     /// A mark is reached by an actor.
     pub(crate) fn reach(&mut self, mark: Mark, generation: u64, actor: Actor) {
+        self.trace([1, actor, mark.0 as usize, generation as usize, 0]);
         let clock = self.clocks[actor];
         let mark = &mut self.marks[mark.0 as usize];
         let on = actor.min(LANES);
@@ -341,6 +381,7 @@ impl State {
                 self.reach(mark, generation, lane);
             }
             Some(Step::Wait(mark, generation, clock)) => {
+                self.trace([2, lane, mark.0 as usize, generation as usize, 0]);
                 self.clocks[lane].join(&clock);
                 if let Some(seen) = self.seen(mark, generation) {
                     self.clocks[lane].join(&seen);
@@ -352,17 +393,33 @@ impl State {
                 for touch in touches {
                     self.touch(&touch, Access { actor: lane, number, ..by });
                 }
-                // After a failure work is skipped and marks are still reached, as on any device.
-                if self.failed.is_none() {
-                    self.failed = run(kernel).err();
+                // After a failure work is skipped and marks are still reached, as on any device. After a conflict it would
+                // take what is not there.
+                if self.failed.is_none() && self.verdict.is_none() {
+                    self.failed = self.work(kernel).err();
                 }
             }
             None => {}
         }
     }
 
+    /// Runs a kernel, or fails in its place.
+    fn work(&mut self, kernel: Kernel) -> Result<(), Error> {
+        let number = self.work;
+        self.work += 1;
+        if self.fails == Some(number) {
+            return Err(Error::new(Operation::Wait, "injected into work of a lane"));
+        }
+        run(kernel)
+    }
+
     /// Notes an access, and the first conflict.
     pub(crate) fn touch(&mut self, touch: &Touch, by: Access) {
+        if !touch.range.is_empty() {
+            let (start, end) = (touch.range.start, touch.range.end);
+            self.trace([by.actor, touch.region, start, end, usize::from(touch.write)]);
+            self.trace([by.stage.1 as usize, by.at.line() as usize, by.number as usize, 0, 0]);
+        }
         let seen = self.clocks[by.actor];
         if self.forgiven {
             return;
@@ -427,6 +484,11 @@ impl Machine {
         loop {
             if state.verdict.is_some() {
                 return self.give_up(state, me);
+            }
+            state.turns += 1;
+            if state.turns > MOST_TURNS {
+                state.verdict = Some(format!("livelock: {MOST_TURNS} turns; {}", state.stuck()));
+                continue;
             }
             let ready = state.ready();
             if ready.is_empty() {
@@ -514,6 +576,7 @@ impl Machine {
     fn answer<'a>(&'a self, mut state: MutexGuard<'a, State>, place: usize) -> MutexGuard<'a, State> {
         let answer = state.answers.remove(place);
         state.steps += 1;
+        state.trace([3, answer.actor, place, 0, 0]);
         state.clocks[answer.actor].join(&answer.clock);
         drop(state);
         let before = SELF.replace(answer.actor);

@@ -32,6 +32,9 @@ impl Checker {
         if let Some(fault) = self.cycle() {
             return Some(fault);
         }
+        if self.model.is_misplaced {
+            return self.fault_of_misplaced();
+        }
         if let Some(fault) = self.submitters() {
             return Some(fault);
         }
@@ -42,6 +45,27 @@ impl Checker {
             return Some(fault);
         }
         self.implied()
+    }
+
+    /// What is wrong with misplaced work: what a run could show goes before the rule that one host lane feeds a lane, and
+    /// rows that have become needless do no harm.
+    const fn fault_of_misplaced(&self) -> Option<Fault> {
+        let mut i = 0;
+        while i < RULES {
+            if let Some(row) = self.model.rows[i] {
+                if !self.is_kept_as_declared(i, row) {
+                    return Some(Fault::Unrecorded { row: row.name });
+                }
+                if self.model.declared(row).costs() && !self.is_called_in_time(i, row) {
+                    return Some(Fault::Overtaken { row: row.name });
+                }
+            }
+            i += 1;
+        }
+        if let Some(fault) = self.hole() {
+            return Some(fault);
+        }
+        self.submitters()
     }
 
     /// Rows between stages that do not exist, or counted more finely than their stages.
@@ -120,7 +144,7 @@ impl Checker {
         let mut i = 0;
         while i < RULES {
             if let Some(row) = self.model.rows[i] {
-                let (name, kept) = (row.name, self.declared(row));
+                let (name, kept) = (row.name, self.model.declared(row));
                 let Some(needed) = self.mechanism(i, row, 0) else {
                     return Some(Fault::Unrecorded { row: name });
                 };
@@ -166,7 +190,7 @@ impl Checker {
         let mut i = 0;
         while i < RULES {
             if let Some(row) = self.model.rows[i]
-                && self.declared(row).costs()
+                && self.model.declared(row).costs()
             {
                 let left = self.sure[row.clock as usize].distances(row.from, 1 << i);
                 let implied = left[row.to as usize] <= self.model.depth[i];
@@ -187,7 +211,7 @@ impl Checker {
                 && let Some(row) = self.model.rows[j]
             {
                 let kept = self.mechanism(j, row, 1 << i);
-                if !matches!(kept, Some(k) if k as u8 == self.declared(row) as u8) {
+                if !matches!(kept, Some(k) if k as u8 == self.model.declared(row) as u8) {
                     return true;
                 }
             }

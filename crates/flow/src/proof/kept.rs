@@ -9,12 +9,6 @@ use crate::order::RING;
 use crate::table::{Mechanism, Row, Stage};
 
 impl Checker {
-    /// What the lanes alone say, which is what a run goes by.
-    pub(super) const fn declared(&self, row: Row) -> Mechanism {
-        let (from, to) = (row.from as usize, row.to as usize);
-        Mechanism::between(self.model.lane[from], self.model.lane[to], self.model.called_on[to])
-    }
-
     /// What the order of calls says, without the rows whose bits are set; `None` where the row cannot be kept.
     pub(super) const fn mechanism(&self, i: usize, row: Row, without: u32) -> Option<Mechanism> {
         let (m, from, to) = (&self.model, row.from as usize, row.to as usize);
@@ -42,6 +36,16 @@ impl Checker {
         }
     }
 
+    /// The same for misplaced work: how rows are kept is given, and what a lane records must be queued before the call
+    /// that waits for it.
+    pub(super) const fn is_kept_as_declared(&self, i: usize, row: Row) -> bool {
+        let by_lane = !self.model.lane[row.from as usize].is_host();
+        match self.model.declared(row) {
+            Mechanism::Event | Mechanism::HostWait => !by_lane || self.is_recorded(i, row, 0),
+            _ => true,
+        }
+    }
+
     /// Whether `from` was queued, and with it its record, before the call that waits for it.
     const fn is_recorded(&self, i: usize, row: Row, without: u32) -> bool {
         let (m, by, then) = (&self.model, row.from.submitter(), row.to.submitter());
@@ -59,7 +63,7 @@ impl Checker {
         while i < RULES {
             if let Some(row) = self.model.rows[i]
                 && row.to as u8 == to as u8
-                && matches!(self.declared(row), Mechanism::HostWait)
+                && matches!(self.model.declared(row), Mechanism::HostWait)
             {
                 waits |= 1 << i;
             }
@@ -71,7 +75,7 @@ impl Checker {
     /// Whether the wait is called before the mark comes round to a generation that shares it. A gate has one mark,
     /// whose number only grows.
     pub(super) const fn is_called_in_time(&self, i: usize, row: Row) -> bool {
-        if matches!(self.declared(row), Mechanism::Gate) {
+        if matches!(self.model.declared(row), Mechanism::Gate) {
             return true;
         }
         let (by, then) = (row.from.submitter(), row.to.submitter());

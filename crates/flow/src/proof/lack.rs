@@ -2,7 +2,8 @@
 
 use super::checks::Checker;
 use super::fault::Fault;
-use super::variant::Variant;
+use super::order::surely_before;
+use super::variant::{Model, Variant};
 use crate::table::{Buffer, Case, Row, Stage, rows};
 
 /// What goes wrong without a live row, on the buffer that it guards where that is so. `None` where nothing does: the
@@ -43,6 +44,51 @@ pub fn kept_by(case: Case, from: Stage, to: Stage, depth: u8) -> Option<Vec<&'st
     }
     needed.reverse();
     Some(needed)
+}
+
+/// Generations by which the call of `b` must be later for the call of `a` to be before it in every run, by the order of
+/// calls in the host programs; `None` where two host lanes call them, or one of them does not exist.
+#[must_use]
+pub fn called_before(case: Case, a: Stage, b: Stage) -> Option<i16> {
+    let model = Model::of(Variant::of(case));
+    let (a, b) = (a as usize, b as usize);
+    let together = model.present[a] && model.present[b] && model.called_together(a, b);
+    together.then(|| surely_before(&model, a, b))
+}
+
+/// The most rows that [`implied_by`] looks for.
+const MOST: usize = 3;
+
+/// The fewest other rows that cost an operation and from which, with the order of calls, a row of this name follows;
+/// of several such sets that of the rows first declared. `None` where three do not do.
+#[must_use]
+pub fn implied_by(variant: Variant, name: &str) -> Option<Vec<&'static str>> {
+    let checker = Checker::of(variant);
+    let model = &checker.model;
+    let rows = || (0..).zip(model.rows).filter_map(|(i, r)| Some((i, r?)));
+    let (number, row) = rows().find(|(_, r)| r.name == name)?;
+    let others: Vec<_> = rows().filter(|(i, r)| *i != number && model.declared(*r).costs()).collect();
+    let all = bits_of(&others) | 1 << number;
+    let sure = &checker.sure[row.clock as usize];
+    let holds = |with: u32| sure.distances(row.from, all & !with)[row.to as usize] <= model.depth[number];
+    let set = (0..=MOST).find_map(|n| sets(&others, n).into_iter().find(|set| holds(bits_of(set))))?;
+    Some(set.into_iter().map(|(_, r)| r.name).collect())
+}
+
+fn bits_of(rows: &[(usize, Row)]) -> u32 {
+    rows.iter().fold(0, |bits, (i, _)| bits | 1 << i)
+}
+
+/// All sets of `n` rows.
+fn sets(rows: &[(usize, Row)], n: usize) -> Vec<Vec<(usize, Row)>> {
+    if n == 0 {
+        return vec![vec![]];
+    }
+    let from = |first: usize| {
+        let rest = sets(&rows[first + 1..], n - 1);
+        rest.into_iter().map(move |set| std::iter::once(rows[first]).chain(set).collect())
+    };
+    (0..rows.len()).flat_map(from).collect()
 }
 
 impl Checker {

@@ -1,5 +1,5 @@
 //! The order of calls in the host programs, which is the order inside every lane. `producer`, `kick` and `courier` are
-//! these programs; each turn of a loop is one generation of batch.
+//! these programs; each turn of a loop is one generation of batch. Simulated runs are held to it (`tests/sim/program.rs`).
 //!
 //! - *Pipelined*: the producer repeats `Refill, Fill.., Kick, Fetch`, the courier `Size, Deliver, Publish`.
 //! - *Drain after kick*: the producer repeats `Refill, Fill.., Kick, Fetch, Size, Deliver, Publish`.

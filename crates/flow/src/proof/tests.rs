@@ -98,6 +98,31 @@ fn the_stores_answer_implies_the_courier_on_the_host() {
     }
 }
 
+#[test]
+fn what_implies_a_row_is_found_and_no_more() {
+    let case = Case { memory: Memory::Host, ..COURIER };
+    let delivered = rows(COURIER).map(|(_, r)| r).find(|r| r.name == "delivered").unwrap();
+    let variant = Variant::of(case).with(delivered);
+    assert_eq!(implied_by(variant, "delivered"), Some(vec!["sunk"]));
+    // Rows of the table are implied by no three others; what the order of a queue keeps is implied by none at all.
+    for row in costly(case) {
+        assert_eq!(implied_by(Variant::of(case), row.name), None, "{}", row.name);
+    }
+    assert_eq!(implied_by(Variant::of(case), "scratch"), Some(vec![]));
+}
+
+/// Work elsewhere is not a stage elsewhere: rows that its own lane kept for free are kept by nothing.
+#[test]
+fn misplaced_work_leaves_the_rows_of_its_lane_unkept() {
+    let misplaced = |stage, to| sound(Variant::of(COURIER).misplacing(stage, to)).err();
+    let fault = misplaced(Stage::TablesUp, Lane::H2d);
+    assert!(matches!(fault, Some(Fault::Hole { buffer: Buffer::HostTables, .. })), "{fault:?}");
+    assert_eq!(moved(COURIER, Stage::TablesUp, Lane::H2d), None, "an event in place of the queue");
+    assert!(matches!(misplaced(Stage::Payload, Lane::D2h), Some(Fault::Cycle { .. })));
+    assert!(matches!(misplaced(Stage::TailUpload, Lane::H2d), Some(Fault::Submitters { .. })));
+    assert_eq!(misplaced(Stage::Index, Lane::H2d), None);
+}
+
 fn moved(case: Case, stage: Stage, to: Lane) -> Option<Fault> {
     sound(Variant::of(case).moving(stage, to)).err()
 }

@@ -2,15 +2,17 @@
 
 use device::Lane;
 
-use crate::table::{Buffer, Case, Clock, ROWS, Row, Stage, live};
+use crate::table::{Buffer, Case, Clock, Mechanism, ROWS, Row, Stage, live};
 
 /// The table under some facts. The changes are for showing that the checks object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variant {
     /// The facts.
     pub case: Case,
-    /// A stage on another lane.
+    /// A stage on another lane, as the table would have it: rows are kept as its new lane demands.
     pub moved: Option<(Stage, Lane)>,
+    /// A stage whose work is queued on another lane than the table says: rows are kept as its own lane demands.
+    pub misplaced: Option<(Stage, Lane)>,
     /// A row that is left out.
     pub dropped: Option<usize>,
     /// A row whose depth is another one.
@@ -23,13 +25,20 @@ impl Variant {
     /// The table as it stands.
     #[must_use]
     pub const fn of(case: Case) -> Variant {
-        Variant { case, moved: None, dropped: None, deepened: None, added: None }
+        Variant { case, moved: None, misplaced: None, dropped: None, deepened: None, added: None }
     }
 
     /// With a stage on another lane.
     #[must_use]
     pub const fn moving(self, stage: Stage, to: Lane) -> Variant {
         Variant { moved: Some((stage, to)), ..self }
+    }
+
+    /// With the work of a stage on another lane, and everything else as it was: rows that the order of its own lane has
+    /// kept for free are kept by nothing, the others record and wait on the lane where the work is.
+    #[must_use]
+    pub const fn misplacing(self, stage: Stage, to: Lane) -> Variant {
+        Variant { misplaced: Some((stage, to)), ..self }
     }
 
     /// Without a row.
@@ -71,7 +80,16 @@ impl Variant {
         }
     }
 
+    /// Where a stage's work is queued.
     const fn lane(&self, stage: Stage) -> Lane {
+        match self.misplaced {
+            Some((misplaced, to)) if misplaced as u8 == stage as u8 => to,
+            _ => self.declared_lane(stage),
+        }
+    }
+
+    /// The lane by which rows are kept.
+    const fn declared_lane(&self, stage: Stage) -> Lane {
         match self.moved {
             Some((moved, to)) if moved as u8 == stage as u8 => to,
             _ => stage.lane(self.case),
@@ -114,6 +132,9 @@ pub(super) struct Model {
     pub(super) case: Case,
     pub(super) present: [bool; STAGES],
     pub(super) lane: [Lane; STAGES],
+    /// The lane by which rows are kept: another one where work is misplaced.
+    pub(super) declared: [Lane; STAGES],
+    pub(super) is_misplaced: bool,
     /// The host lane that queues the stage.
     pub(super) called_on: [Lane; STAGES],
     pub(super) submitter: [Stage; STAGES],
@@ -133,6 +154,8 @@ impl Model {
             case: variant.case,
             present: [false; STAGES],
             lane: [Lane::Sink; STAGES],
+            declared: [Lane::Sink; STAGES],
+            is_misplaced: variant.misplaced.is_some(),
             called_on: [Lane::Sink; STAGES],
             submitter: Stage::ALL,
             clock: [Clock::Batch; STAGES],
@@ -149,7 +172,7 @@ impl Model {
         }
         let mut i = 0;
         while i < RULES {
-            model.rows[i] = variant.row(i);
+            model.rows[i] = model.kept(variant.row(i));
             if let Some(row) = model.rows[i] {
                 model.depth[i] = variant.depth(i, row);
             }
@@ -158,10 +181,30 @@ impl Model {
         model
     }
 
+    /// A row, unless it was left to the order of a lane that its stages do not share.
+    const fn kept(&self, row: Option<Row>) -> Option<Row> {
+        match row {
+            Some(row)
+                if matches!(self.declared(row), Mechanism::Queue)
+                    && self.lane[row.from as usize] as u8 != self.lane[row.to as usize] as u8 =>
+            {
+                None
+            }
+            row => row,
+        }
+    }
+
+    /// How a row is kept, by what the lanes alone say, which is what a run goes by.
+    pub(super) const fn declared(&self, row: Row) -> Mechanism {
+        let (from, to) = (row.from as usize, row.to as usize);
+        Mechanism::between(self.declared[from], self.declared[to], self.called_on[to])
+    }
+
     const fn look_up(&mut self, variant: Variant, stage: Stage) {
         let (s, lane) = (stage as usize, variant.lane(stage));
         self.present[s] = stage.present(variant.case);
         self.lane[s] = lane;
+        self.declared[s] = variant.declared_lane(stage);
         self.submitter[s] = stage.submitter();
         self.called_on[s] = variant.lane(stage.submitter());
         self.clock[s] = stage.clock();

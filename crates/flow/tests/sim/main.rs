@@ -3,7 +3,11 @@
 
 mod faults;
 mod flawed;
+mod hunt;
+mod moved;
 mod mutants;
+mod program;
+mod report;
 mod run;
 mod schedules;
 mod states;

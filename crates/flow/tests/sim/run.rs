@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use device::Device;
+use device::{Device, Lane};
 use forebay_flow::table::Case;
 use forebay_flow::{Array, Engine, Setup};
-use plan::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Tuning};
-use sim::{Chooser, Numbers, Outcome, Sim};
+use plan::{Codec, Config, DType, Dim, Facts, Fill, Memory, Mode, Plan, Tuning};
+use sim::{Chooser, Numbers, Outcome, Replay, Sim};
 
 use crate::flawed::{Flawed, Seen, Wrong};
 use crate::store::{Objects, SimStore};
@@ -38,12 +38,23 @@ fn watch(sim: &Sim, store: &SimStore, extents: &Extents) {
     });
 }
 
+/// What is done with an array that is being written.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// So many bytes more.
+    Append(usize),
+    Flush,
+    /// Nothing for so long. Simulated time passes only while nobody else can do anything.
+    Pause(Duration),
+}
+
 /// A plan and what is done with it.
 pub(crate) struct Script {
     plan: Arc<Plan>,
     bytes: Vec<u8>,
-    /// Bytes of each append; 0 is a flush.
-    acts: Vec<usize>,
+    acts: Vec<Act>,
+    /// How long a whole epoch may wait.
+    interval: Duration,
 }
 
 impl fmt::Display for Scenario {
@@ -56,6 +67,7 @@ impl fmt::Display for Scenario {
 }
 
 /// What became of a run.
+#[derive(Debug, PartialEq)]
 pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) stored: Result<Objects, String>,
@@ -63,15 +75,39 @@ pub(crate) struct Ran {
     pub(crate) objects: Objects,
     /// Extents that were published.
     pub(crate) extents: Vec<u64>,
-    pub(crate) seen: Arc<Seen>,
+    pub(crate) seen: Seen,
     /// What is not over: lanes, threads, answers of the store.
     pub(crate) left: Vec<String>,
     /// Whether the device, and with it every buffer, was let go.
     pub(crate) is_free: bool,
     pub(crate) store_operations: u64,
+    /// Pieces of work that lanes came to.
+    pub(crate) work: u64,
 }
 
 impl Scenario {
+    pub(crate) fn case(self) -> Case {
+        Case {
+            mode: self.mode,
+            slots: if self.mode == Mode::DrainAfterKick { 1 } else { self.slots as u8 },
+            memory: self.memory,
+            compressed: self.compressed,
+            aligned: self.alignment > 0,
+        }
+    }
+
+    fn plan(self, dims: Vec<Dim>, fill: &str, batch_bytes: u64) -> Plan {
+        let codec = if self.compressed { Codec::Zstd { level: 1 } } else { Codec::None };
+        let fill = Fill::parse(fill, DType::U16).ok();
+        let config = Config { codec, plain: true, fill, ..Config::new(DType::U16, dims) };
+        let (mode, slots) = (Some(self.mode), self.slots);
+        let tuning = Tuning { slots, batch_bytes, staging_bytes: 1, mode, memory: None };
+        let facts = Facts { memory: self.memory, alignment: self.alignment, gate: true, process: 0 };
+        let plan = Plan::new(&config, &tuning, facts).unwrap();
+        assert_eq!(Case::of(&plan), self.case());
+        plan
+    }
+
     /// A script by chance: chunks, shards and batches of one to three, cut in any way.
     pub(crate) fn script(self, numbers: &mut Numbers) -> Script {
         let mut some = |most| 1 + numbers.below(most);
@@ -80,29 +116,37 @@ impl Scenario {
             Dim::new("y", 3 + some(4)).chunk(3).chunks_per_shard(some(2)),
             Dim::new("x", 4 + some(3)).chunk(4).chunks_per_shard(some(2)),
         ];
-        let codec = if self.compressed { Codec::Zstd { level: 1 } } else { Codec::None };
-        let config = Config { codec, plain: true, ..Config::new(DType::U16, dims) };
-        let tuning = Tuning {
-            slots: self.slots,
-            batch_bytes: 1 + numbers.below(600),
-            staging_bytes: 1,
-            mode: Some(self.mode),
-            memory: None,
-        };
-        let facts = Facts { memory: self.memory, alignment: self.alignment, gate: true, process: 0 };
-        let mut plan = Plan::new(&config, &tuning, facts).unwrap();
+        let fill = if numbers.below(2) == 0 { "0" } else { "7" };
+        let mut plan = self.plan(dims, fill, 1 + numbers.below(600));
         // Smaller than a plan makes it, so that a few frames go round the ring.
         plan.staging_bytes = plan.frame_bytes + numbers.below(plan.frame_bytes);
         let bytes = (plan.slice_bytes * (8 + numbers.below(24)) + numbers.below(7)) as usize;
         let bytes: Vec<u8> = (0..bytes).map(|_| numbers.below(5) as u8).collect();
-        let mut acts = Vec::new();
-        let mut left = bytes.len();
-        while left > 0 {
-            let act = if numbers.below(12) == 0 { 0 } else { left.min(1 + numbers.below(300) as usize) };
-            acts.push(act);
-            left -= act;
-        }
-        Script { plan: Arc::new(plan), bytes, acts }
+        let interval = if numbers.below(2) == 0 { Duration::MAX } else { milliseconds(1 + numbers.below(3)) };
+        let acts = acts_by_chance(bytes.len(), interval, numbers);
+        Script { plan: Arc::new(plan), bytes, acts, interval }
+    }
+
+    /// The smallest script in which every ring comes round, a begun epoch moves on, somebody flushes, and the keeper
+    /// kicks.
+    pub(crate) fn smallest_with_all(self) -> Script {
+        let dims = vec![
+            Dim::unbounded("t").chunk(1).chunks_per_shard(2),
+            Dim::new("y", 4).chunk(3).chunks_per_shard(2),
+            Dim::new("x", 4).chunk(4),
+        ];
+        let mut plan = self.plan(dims, "7", 2 * 2 * 24);
+        let frame = plan.frame_bytes as usize;
+        plan = Plan { staging_bytes: plan.frame_bytes, ..plan };
+        assert_eq!((plan.epoch_bytes, plan.batch_epochs), (plan.frame_bytes, 2), "{self}");
+        let (epoch, interval) = (frame, milliseconds(1));
+        let mut acts =
+            vec![Act::Append(epoch + epoch / 2), Act::Flush, Act::Append(epoch), Act::Pause(2 * interval)];
+        acts.extend([Act::Append(2 * epoch)].repeat(self.case().slots as usize - 1));
+        let append = |act: &Act| if let Act::Append(bytes) = act { *bytes } else { 0 };
+        let bytes = acts.iter().map(append).sum::<usize>();
+        let bytes = (0..bytes).map(|i| (i % 5) as u8).collect();
+        Script { plan: Arc::new(plan), bytes, acts, interval }
     }
 
     /// The smallest script in which every ring comes round, with bytes in each slot: one dispatch for each batch where there
@@ -129,29 +173,74 @@ impl Scenario {
         let (frames, staged) = if plan.slots == 1 { (3, 1) } else { (5, 2) };
         plan.staging_bytes = staged * frame;
         let bytes: Vec<u8> = (0..frames * frame).map(|b| (b * b % 251) as u8).collect();
-        Script { acts: vec![bytes.len()], plan: Arc::new(plan), bytes }
+        let acts = vec![Act::Append(bytes.len())];
+        Script { plan: Arc::new(plan), bytes, acts, interval: Duration::MAX }
     }
 }
 
+fn milliseconds(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// Appends of all bytes, with flushes and, where the keeper watches the clock, pauses between.
+fn acts_by_chance(bytes: usize, interval: Duration, numbers: &mut Numbers) -> Vec<Act> {
+    let (mut acts, mut left) = (Vec::new(), bytes);
+    while left > 0 {
+        acts.push(match numbers.below(12) {
+            0 => Act::Flush,
+            // Often as long as an epoch may wait: then keeper and producer wake at the same moment.
+            1 | 2 if interval < Duration::MAX => Act::Pause(milliseconds(1 + numbers.below(3))),
+            _ => Act::Append(left.min(1 + numbers.below(300) as usize)),
+        });
+        if let Some(Act::Append(bytes)) = acts.last() {
+            left -= bytes;
+        }
+    }
+    acts
+}
+
+/// What goes wrong besides the device.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fails {
+    /// The operation of the store of this number fails.
+    pub(crate) store: Option<u64>,
+    /// The piece of work of this number fails on its lane.
+    pub(crate) work: Option<u64>,
+}
+
 impl Script {
-    /// Runs it; what came of it, and what was stored or why not.
-    pub(crate) fn run(&self, chooser: Box<dyn Chooser>) -> (Outcome, Result<Objects, String>) {
-        let ran = self.run_with(chooser, Wrong::default(), None);
-        (ran.outcome, ran.stored)
+    /// Runs it on a right device.
+    pub(crate) fn run(&self, chooser: Box<dyn Chooser>) -> Ran {
+        self.run_with(chooser, &Wrong::default(), Fails::default())
     }
 
-    /// The same on a device with something wrong, to a store whose operation of a number fails.
-    pub(crate) fn run_with(&self, chooser: Box<dyn Chooser>, wrong: Wrong, store_fails: Option<u64>) -> Ran {
+    /// The same on a device with something wrong. Each run is made twice: the second time from the letters of its choices,
+    /// and everything about it must be the same, each step and each access in its place.
+    pub(crate) fn run_with(&self, chooser: Box<dyn Chooser>, wrong: &Wrong, fails: Fails) -> Ran {
+        let ran = self.run_once(chooser, wrong, fails);
+        let again = self.run_once(Box::new(Replay::new(&ran.outcome.choices)), wrong, fails);
+        // After a verdict threads go their own ways out, side by side.
+        let same = ran.outcome == again.outcome && (ran.outcome.verdict.is_some() || ran == again);
+        assert!(same, "the same choices, another run: {ran:?}\n{again:?}");
+        ran
+    }
+
+    /// Runs it once.
+    pub(crate) fn run_once(&self, chooser: Box<dyn Chooser>, wrong: &Wrong, fails: Fails) -> Ran {
         let sim = Sim::open(self.plan.facts.memory, chooser);
-        let store = Arc::new(SimStore::new(sim.clone(), self.plan.facts.alignment, store_fails));
-        let (device, seen) = Flawed::new(sim.clone(), Case::of(&self.plan), wrong);
+        if let Some(number) = fails.work {
+            sim.fail_work(number);
+        }
+        let store = Arc::new(SimStore::new(sim.clone(), self.plan.facts.alignment, fails.store));
+        let (device, seen) = Flawed::new(sim.clone(), Case::of(&self.plan), wrong.clone());
         let device = Arc::new(device);
         let weak = Arc::downgrade(&device);
         let extents: Extents = Arc::default();
         watch(&sim, &store, &extents);
-        let stored = self.stream(device, store.clone(), &extents);
+        let stored = self.stream(device, &sim, store.clone(), &extents);
         sim.settle();
         let extents = extents.lock().unwrap().clone();
+        let seen = seen.lock().unwrap().clone();
         Ran {
             outcome: sim.outcome(),
             stored,
@@ -161,6 +250,7 @@ impl Script {
             left: sim.left(),
             is_free: weak.upgrade().is_none(),
             store_operations: store.operations(),
+            work: sim.work(),
         }
     }
 
@@ -174,14 +264,16 @@ impl Script {
             .collect()
     }
 
-    pub(crate) fn case(&self) -> Case {
-        Case::of(&self.plan)
+    /// The extent that a whole run has.
+    pub(crate) fn extent(&self) -> u64 {
+        (self.bytes.len() as u64).div_ceil(self.plan.slice_bytes)
     }
 
     /// Streams the script; what was stored.
     fn stream(
         &self,
         device: Arc<dyn Device>,
+        sim: &Sim,
         store: Arc<SimStore>,
         extents: &Extents,
     ) -> Result<Objects, String> {
@@ -191,29 +283,33 @@ impl Script {
             plan: self.plan.clone(),
             store: store.clone(),
             path: String::new(),
-            interval: Duration::MAX,
+            interval: self.interval,
             published: Box::new(move |extent| {
                 published.lock().unwrap().push(extent);
                 Ok(())
             }),
         };
         let opened = Engine::open(device, &self.plan).and_then(|engine| Array::open(setup(engine)));
-        let ended = opened.and_then(|array| self.feed(array));
+        let ended = opened.and_then(|array| self.feed(array, sim));
         ended.map(|()| store.objects()).map_err(|e| e.to_string())
     }
 
-    fn feed(&self, array: Array) -> Result<(), forebay_flow::Error> {
+    fn feed(&self, array: Array, sim: &Sim) -> Result<(), forebay_flow::Error> {
         let mut rest = &self.bytes[..];
         for &act in &self.acts {
-            if act == 0 {
-                array.flush()?;
-                continue;
+            match act {
+                Act::Flush => array.flush()?,
+                Act::Pause(time) => pause(sim, time)?,
+                Act::Append(bytes) => {
+                    let (part, after) = rest.split_at(bytes);
+                    array.append(part)?;
+                    rest = after;
+                }
             }
-            let (part, after) = rest.split_at(act);
-            array.append(part)?;
-            rest = after;
         }
-        array.close().map(drop)
+        let closed = array.close()?;
+        assert_eq!(closed.extent, self.extent(), "what a close claims");
+        Ok(())
     }
 
     /// What a host with one batch at a time stores.
@@ -239,4 +335,10 @@ impl Script {
         };
         store::Store::list(&inner, "").unwrap().into_iter().map(read).collect()
     }
+}
+
+/// Does nothing until so much time has passed: a wait for what nobody records.
+fn pause(sim: &Sim, time: Duration) -> Result<(), device::Error> {
+    let never = sim.mark()?;
+    sim.wait_until(Lane::Producer, never, 0, sim.now() + time).map(drop)
 }

@@ -4,11 +4,12 @@
 use std::sync::Mutex;
 
 use device::Lane;
+use forebay_flow::table::Stage;
 use plan::{Memory, Mode};
-use sim::{Counts, Explorer};
+use sim::{Chooser, Counts, Explorer};
 
 use crate::flawed::{Flaw, Wrong};
-use crate::run::{Ran, Scenario, Script};
+use crate::run::{Fails, Ran, Scenario, Script};
 use crate::store::Objects;
 
 /// Epochs of a shard: all of a script's, so that each row is one shard, and one object.
@@ -69,17 +70,22 @@ fn check(scenario: Scenario, want: &Objects, ran: &Ran) {
     }
 }
 
+/// One run: what goes on alike is compared by the search itself.
+fn run(script: &Script, chooser: Box<dyn Chooser>, wrong: &Wrong) -> Ran {
+    script.run_once(chooser, wrong, Fails::default())
+}
+
 /// Visits every state, then walks over them.
 fn explore(scenario: Scenario, explorer: &Explorer) {
     let script = scenario.smallest(PER_SHARD);
     let want = script.want();
     while let Some(chooser) = explorer.next() {
-        check(scenario, &want, &script.run_with(chooser, Wrong::default(), None));
+        check(scenario, &want, &run(&script, chooser, &Wrong::default()));
     }
     assert_eq!(explorer.broken(), None, "{scenario}");
     let again = (0..explorer.kept()).map(|n| explorer.walk(Some(n), n as u64));
     for walk in again.chain((0..WALKS).map(|seed| explorer.walk(None, seed))) {
-        check(scenario, &want, &script.run_with(walk, Wrong::default(), None));
+        check(scenario, &want, &run(&script, walk, &Wrong::default()));
         assert_eq!(explorer.broken(), None, "{scenario}");
     }
 }
@@ -141,8 +147,7 @@ fn sleep_sets_leave_out_runs_and_no_state() {
 /// The first verdict among all states.
 fn hunt(script: &Script, wrong: &Wrong) -> Option<String> {
     let explorer = Explorer::new(true, 64);
-    std::iter::from_fn(|| explorer.next())
-        .find_map(|c| script.run_with(c, wrong.clone(), None).outcome.verdict)
+    std::iter::from_fn(|| explorer.next()).find_map(|c| run(script, c, wrong).outcome.verdict)
 }
 
 #[test]
@@ -165,7 +170,7 @@ fn a_row_that_is_left_out_is_found() {
 fn work_of_the_drain_lane_on_the_lane_of_the_index_is_found() {
     let scenario =
         Scenario { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, alignment: 16 };
-    let wrong = Wrong { moved: Some((Lane::Drain, Lane::D2h)), ..Wrong::default() };
+    let wrong = Wrong { misplaced: Some((Stage::Payload, Lane::D2h)), ..Wrong::default() };
     let verdict = hunt(&scenario.smallest(PER_SHARD), &wrong).unwrap_or_default();
     assert!(verdict.starts_with("deadlock"), "{verdict:?}");
 }

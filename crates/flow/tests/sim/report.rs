@@ -1,0 +1,181 @@
+//! What became of the mutants: a line each, the totals, and the short report on which `docs/edges.md` is built.
+
+use std::collections::BTreeMap;
+
+use forebay_flow::edges;
+use forebay_flow::table::Row;
+
+use crate::hunt::{Found, Hunt};
+use crate::run::Scenario;
+
+/// Where the checked-in report lies.
+const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mutants.txt");
+/// Names a file for the report of this run.
+const WRITE_TO: &str = "FOREBAY_MUTANTS";
+
+/// A line that `cargo xtask mutants` shows.
+pub(crate) fn say(line: &str) {
+    println!("\n:: {line}");
+}
+
+/// What became of one row in the combinations of one table.
+#[derive(Debug, Default)]
+struct Lost {
+    live: u32,
+    killed: u32,
+    /// What killed it in the combination that stands for the table.
+    short: Option<String>,
+}
+
+/// One line for each mutant, and the totals.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    killed: u32,
+    slower: u32,
+    right: u32,
+    apart: u32,
+    agreed: u32,
+    survivors: Vec<String>,
+    disagreements: Vec<String>,
+    /// By table (its place among `edges::TABLES`) and row.
+    lost: BTreeMap<(usize, &'static str), Lost>,
+    /// Rows that cost nothing, with how many combinations they are live in.
+    free: BTreeMap<&'static str, u32>,
+}
+
+impl Report {
+    /// A mutant that must be killed; whether it was.
+    pub(crate) fn take(&mut self, scenario: Scenario, name: &str, found: Found) -> bool {
+        match &found {
+            Some((seed, why)) => {
+                self.killed += 1;
+                say(&format!("killed    {scenario} {name}: schedule {seed}: {why}"));
+            }
+            None => {
+                say(&format!("SURVIVED  {scenario} {name}"));
+                self.survivors.push(format!("{scenario} {name}"));
+            }
+        }
+        found.is_some()
+    }
+
+    /// A mutant that is right and only slower: waits that are not met at once, before and after.
+    pub(crate) fn slower(&mut self, scenario: Scenario, name: &str, (before, after): (u64, u64)) {
+        self.slower += 1;
+        say(&format!("slower    {scenario} {name}: waits that are not met at once {before} -> {after}"));
+    }
+
+    /// A stage elsewhere that the static check lets pass.
+    pub(crate) fn right(&mut self, scenario: Scenario, name: &str, found: Found) {
+        self.agree(found.is_none(), || format!("{scenario} {name} is sound, and yet {found:?}"));
+        self.right += 1;
+        say(&format!("right     {scenario} {name}"));
+    }
+
+    /// A stage elsewhere that the static check refuses for what is no wrong order in itself.
+    pub(crate) fn apart(&mut self, scenario: Scenario, name: &str, why: &str, found: Found) {
+        self.agree(found.is_none(), || format!("{scenario} {name}: {why}, and worse: {found:?}"));
+        self.apart += 1;
+        say(&format!("apart     {scenario} {name}: {why}"));
+    }
+
+    /// Whether the static check and the simulator agree.
+    pub(crate) fn agree(&mut self, agrees: bool, what: impl Fn() -> String) {
+        if agrees {
+            self.agreed += 1;
+        } else {
+            say(&format!("DISAGREE  {}", what()));
+            self.disagreements.push(what());
+        }
+    }
+
+    /// A row that was left out.
+    pub(crate) fn dropped(&mut self, hunt: &Hunt, row: &'static str, found: &Found) {
+        let (table, stands_for) = edges::table_of(hunt.case);
+        let lost = self.lost.entry((table, row)).or_default();
+        lost.live += 1;
+        lost.killed += u32::from(found.is_some());
+        if stands_for {
+            lost.short = found.as_ref().map(|(_, verdict)| verdict.short(hunt.case));
+        }
+    }
+
+    /// Rows that the order of a queue or of calls keeps: there is no operation to leave out.
+    pub(crate) fn free(&mut self, _: Scenario, rows: &[Row]) {
+        for row in rows {
+            *self.free.entry(row.name).or_default() += 1;
+        }
+    }
+
+    /// The reference's rows, and what became of ours in their place.
+    pub(crate) fn references(&self) {
+        let (there, _) = edges::table_of(edges::THERE);
+        for theirs in edges::counterparts() {
+            let fate = |row: &&'static str| match self.lost.get(&(there, *row)) {
+                Some(lost) if lost.killed == lost.live => format!("{row} (killed)"),
+                _ => format!("{row} (NOT killed)"),
+            };
+            let ours: Vec<_> = theirs.rows.iter().map(fate).collect();
+            let ours = if ours.is_empty() { theirs.otherwise.to_owned() } else { ours.join(", ") };
+            say(&format!("reference {}: {ours}", theirs.name));
+        }
+    }
+
+    /// Rows that are missed nowhere.
+    fn needless(&self) -> Vec<&'static str> {
+        let killed =
+            |row| self.lost.iter().filter(|((_, r), _)| *r == row).map(|(_, l)| l.killed).sum::<u32>();
+        self.lost.keys().map(|(_, row)| *row).filter(|row| killed(*row) == 0).collect()
+    }
+
+    /// The short report.
+    fn text(&self) -> String {
+        let mut text = edges::REPORT_HEAD.to_owned();
+        for ((table, row), lost) in &self.lost {
+            let (name, short) =
+                (edges::TABLES[*table].0, lost.short.as_deref().unwrap_or("implied by other rows"));
+            text += &format!("{name} | {row} | {} of {} | {short}\n", lost.killed, lost.live);
+        }
+        text
+    }
+
+    /// Ends with the totals.
+    ///
+    /// # Panics
+    /// Something survived, the two checks disagree, or the checked-in report is stale.
+    pub(crate) fn close(&self) {
+        let free: Vec<_> = self.free.iter().map(|(row, count)| format!("{row} ({count})")).collect();
+        say(&format!(
+            "free      kept by the order of a queue or of calls, nothing to break: {}",
+            free.join(", ")
+        ));
+        say(&format!("{} mutants are right and only slower", self.slower));
+        say(&format!(
+            "{} stages elsewhere are right: the static check lets them pass, and nothing is found",
+            self.right
+        ));
+        say(&format!(
+            "{} stages elsewhere are refused, and nothing is found: each line says why",
+            self.apart
+        ));
+        let judged = self.agreed + self.disagreements.len() as u32;
+        say(&format!("static check and simulator agree on {} of {judged}", self.agreed));
+        say(&format!("killed {} of {}", self.killed, self.killed + self.survivors.len() as u32));
+        assert_eq!(self.survivors, Vec::<String>::new());
+        assert_eq!(self.disagreements, Vec::<String>::new());
+        assert_eq!(
+            self.needless(),
+            Vec::<&str>::new(),
+            "implied wherever they are live: they leave the table"
+        );
+        match std::env::var_os(WRITE_TO) {
+            // Debug builds try fewer combinations.
+            _ if cfg!(debug_assertions) => {}
+            Some(path) => std::fs::write(path, self.text()).unwrap(),
+            None => assert!(
+                std::fs::read_to_string(CHECKED_IN).is_ok_and(|there| there == self.text()),
+                "docs/mutants.txt is stale: run `cargo xtask mutants`"
+            ),
+        }
+    }
+}

@@ -1,19 +1,21 @@
 //! The state of a simulated device, and the choice of who goes on.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
+use device::check::{Access, Race, Regions, Touch};
 use device::sync::{Arc, Condvar, Mutex, MutexGuard};
 use device::{Error, Mark, Operation};
 
 use crate::choose::{self, Chooser};
 use crate::clock::{ALL, ANSWERS, Actor, Clock, LANES, MAIN, THREADS, name};
-use crate::memory::Touch;
-use crate::shadow::{Access, Shadow};
+use crate::deeds::Deeds;
+use crate::written::{Deed, Written};
 
 /// Work of a lane, with the clock of the thread that queued it.
 pub(crate) enum Step {
-    Run { kernel: Kernel, touches: Vec<Touch>, by: Access, clock: Clock },
+    Run { kernel: Kernel, touches: Vec<Touch>, deeds: Deeds, by: Access, clock: Clock },
     Record(Mark, u64, Clock),
     Wait(Mark, u64, Clock),
 }
@@ -74,12 +76,17 @@ pub(crate) struct State {
     pub(crate) now: Duration,
     /// Stage that each thread works for.
     pub(crate) stages: [Access; ALL],
-    pub(crate) shadows: Vec<Shadow>,
+    pub(crate) shadows: Regions,
+    pub(crate) written: Written,
     pub(crate) failed: Option<Error>,
     /// Conflicts are not looked for any more.
     pub(crate) forgiven: bool,
-    /// The first conflict, or who waited for what when nobody could go on.
+    /// Nor is what nobody wrote.
+    pub(crate) trusting: bool,
+    /// The first conflict, or read of what nobody wrote, or who waited for what when nobody could go on.
     pub(crate) verdict: Option<String>,
+    /// The conflict, where that is the verdict.
+    pub(crate) race: Option<Race>,
     pub(crate) choices: String,
     pub(crate) steps: u64,
 }
@@ -102,8 +109,8 @@ pub(crate) fn me() -> Actor {
 
 impl State {
     pub(crate) fn new(chooser: Box<dyn Chooser>) -> State {
-        let nobody =
-            Access { actor: MAIN, number: 0, stage: ("nothing", 0), at: std::panic::Location::caller() };
+        let (stage, at) = (("nothing", 0), std::panic::Location::caller());
+        let nobody = Access { actor: MAIN, number: 0, stage, at, caller: MAIN, call: 0 };
         let main = Thread { name: "main".to_owned(), need: None, ended: false };
         State {
             chooser,
@@ -117,10 +124,13 @@ impl State {
             answered: Clock::default(),
             now: Duration::ZERO,
             stages: [nobody; ALL],
-            shadows: Vec::new(),
+            shadows: Regions::default(),
+            written: Written::default(),
             failed: None,
             forgiven: false,
+            trusting: false,
             verdict: None,
+            race: None,
             choices: String::new(),
             steps: 0,
         }
@@ -255,14 +265,17 @@ impl State {
                     self.clocks[lane].join(&seen);
                 }
             }
-            Some(Step::Run { kernel, touches, by, clock }) => {
+            Some(Step::Run { kernel, touches, deeds, by, clock }) => {
                 self.clocks[lane].join(&clock);
                 let number = self.clocks[lane].tick(lane);
+                let by = Access { actor: lane, number, ..by };
                 for touch in touches {
-                    self.touch(&touch, Access { actor: lane, number, ..by });
+                    self.touch(&touch, by);
                 }
                 // After a failure work is skipped and marks are still reached, as on any device.
                 if self.failed.is_none() {
+                    let deeds = as_kernel(deeds).unwrap_or_default();
+                    deeds.iter().for_each(|deed| self.deed(deed, by));
                     self.failed = run(kernel).err();
                 }
             }
@@ -276,10 +289,23 @@ impl State {
         if self.forgiven {
             return;
         }
-        let found = self.shadows[touch.region].access(touch.range.clone(), touch.write, by, &seen);
-        if let Some(conflict) = found {
-            self.verdict.get_or_insert(format!("race on buffer {}: {conflict}", touch.region));
+        let race = self.shadows.access(touch, by, &seen, name);
+        if let (None, Some(race)) = (&self.verdict, race) {
+            self.verdict = Some(race.to_string());
+            self.race = Some(race);
         }
+    }
+
+    /// Notes what becomes of bytes, and the first read of some that nobody wrote.
+    fn deed(&mut self, deed: &Deed, by: Access) {
+        let Some((region, bytes)) = self.written.note(deed) else { return };
+        if self.forgiven || self.trusting {
+            return;
+        }
+        let whose = self.shadows.name(region).map_or_else(String::new, |name| name.to_string());
+        let (by, Range { start, end }) = (by.as_use(false, name), bytes);
+        self.verdict
+            .get_or_insert(format!("{by} reads bytes {start}..{end} of {whose}, and nobody wrote them"));
     }
 
     /// Who waits for what.
@@ -302,10 +328,15 @@ pub(crate) fn in_kernel() -> bool {
 
 /// Runs a kernel; its accesses were noted before.
 fn run(kernel: Kernel) -> Result<(), Error> {
+    as_kernel(kernel).unwrap_or_else(|| Err(Error::new(Operation::Wait, "a kernel panicked")))
+}
+
+/// Acts on any memory, unnoted; `None`: it panicked.
+fn as_kernel<T>(act: impl FnOnce() -> T) -> Option<T> {
     IN_KERNEL.set(true);
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(kernel));
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
     IN_KERNEL.set(false);
-    ended.unwrap_or_else(|_| Err(Error::new(Operation::Wait, "a kernel panicked")))
+    ended.ok()
 }
 
 impl Machine {
@@ -399,7 +430,7 @@ impl Machine {
         }
         self.turn.notify_all();
         let why = state.verdict.clone().unwrap_or_default();
-        Err(Error::new(Operation::Wait, why))
+        Err(state.race.clone().map_or_else(|| Error::new(Operation::Wait, why), Error::unordered))
     }
 
     /// The store gives an answer: on this thread, and as an actor of its own.
@@ -470,7 +501,8 @@ impl Machine {
         let me = me();
         let mut state = self.lock();
         let number = state.clocks[me].tick(me);
-        let stage = state.stages[me].stage;
-        state.touch(touch, Access { actor: me, number, stage, at });
+        let by = Access { actor: me, number, at, caller: me, call: number, ..state.stages[me] };
+        state.touch(touch, by);
+        state.deed(&Deed::Use(touch.clone()), by);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob, Source,
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
+    Operation, Region, ScatterJob, Source,
 };
 use host::Host;
 use plan::{Codec, Memory};
@@ -51,9 +51,9 @@ impl Device for Ruled {
     fn has_gate(&self) -> bool {
         true
     }
-    fn allocate(&self, h: Home, b: usize) -> Result<Region, Error> {
+    fn allocate(&self, h: Home, b: usize, n: Name) -> Result<Region, Error> {
         self.next("allocate")?;
-        self.inner.allocate(h, b)
+        self.inner.allocate(h, b, n)
     }
     fn register(&self, b: Vec<u8>) -> Result<Region, Error> {
         self.next("register")?;

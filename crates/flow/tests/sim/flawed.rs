@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob,
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
+    Operation, Region, ScatterJob,
 };
 use forebay_flow::table::{Case, Mechanism, rows};
 use plan::{Codec, Memory};
@@ -224,9 +224,9 @@ impl Device for Flawed {
         self.sim.has_gate()
     }
 
-    fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error> {
+    fn allocate(&self, home: Home, bytes: usize, name: Name) -> Result<Region, Error> {
         self.call("allocate")?;
-        self.sim.allocate(home, bytes)
+        self.sim.allocate(home, bytes, name)
     }
 
     fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {

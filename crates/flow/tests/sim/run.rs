@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use device::Device;
 use forebay_flow::table::Case;
-use forebay_flow::{Array, Engine, Setup};
+use forebay_flow::{Array, Engine, Setup, proof};
 use plan::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Tuning};
 use sim::{Chooser, Numbers, Outcome, Sim};
 
@@ -101,6 +101,9 @@ impl Script {
     /// The same on a device with something wrong, to a store whose operation of a number fails.
     pub(crate) fn run_with(&self, chooser: Box<dyn Chooser>, wrong: Wrong, store_fails: Option<u64>) -> Ran {
         let sim = Sim::open(self.plan.facts.memory, chooser);
+        if wrong.fails.is_some() || store_fails.is_some() {
+            sim.trust_memory();
+        }
         let store = Arc::new(SimStore::new(sim.clone(), self.plan.facts.alignment, store_fails));
         let (device, seen) = Flawed::new(sim.clone(), Case::of(&self.plan), wrong);
         let device = Arc::new(device);
@@ -108,7 +111,7 @@ impl Script {
         let (stored, extents) = self.stream(device, store.clone());
         sim.settle();
         Ran {
-            outcome: sim.outcome(),
+            outcome: self.explained(sim.outcome()),
             stored,
             objects: store.objects(),
             extents,
@@ -117,6 +120,13 @@ impl Script {
             is_free: weak.upgrade().is_none(),
             store_operations: store.operations(),
         }
+    }
+
+    /// Says which row a race lacks.
+    fn explained(&self, outcome: Outcome) -> Outcome {
+        let rows = outcome.race.as_ref().map(|race| proof::missing(self.case(), race));
+        let verdict = outcome.verdict.map(|v| rows.map_or(v.clone(), |rows| format!("{v}; rows {rows:?}")));
+        Outcome { verdict, ..outcome }
     }
 
     /// The stored objects that rows up to an extent must be, by what the whole run stores.

@@ -139,7 +139,7 @@ fn moved_stages(tally: &mut Tally) {
 }
 
 /// The two that shipped in the reference: the pool zeroed while it is still packed, and a tail that the next batch did
-/// not wait for. One run each, no search, and the right buffer is named.
+/// not wait for. One run each, no search, and the right buffer and row are named.
 #[test]
 fn the_references_two_losses_are_found_at_once() {
     let scenario =
@@ -151,6 +151,7 @@ fn the_references_two_losses_are_found_at_once() {
         let (why, _) = verdict(scenario, 0, &row_flaw(Flaw::Dropped, row));
         let why = why.expect(row);
         assert!(writer.iter().any(|w| why.contains(w)) && why.contains(reader), "{row}: {why}");
+        assert!(why.split("; rows ").nth(1).is_some_and(|rows| rows.contains(row)), "{row}: {why}");
         println!("{row}: {why}");
     }
 }

@@ -116,13 +116,14 @@ fn a_plan(mode: Mode, memory: Memory, codec: Codec, alignment: u64) -> Arc<Plan>
         Dim::new("y", 20).chunk(8).chunks_per_shard(2),
         Dim::new("x", 30).chunk(16).chunks_per_shard(1),
     ];
-    let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, mode: Some(mode), ..Tuning::default() };
+    // Several dispatches for each batch: its waits must not stand in for those of the staging.
+    let tuning = Tuning { batch_bytes: 1 << 15, staging_bytes: 1, mode: Some(mode), ..Tuning::default() };
     let facts = Facts { memory, alignment, gate: true, process: 0 };
     let config = Config { codec, ..Config::new(DType::U16, dims) };
     Arc::new(Plan::new(&config, &tuning, facts).unwrap())
 }
 
-/// Streams 40 frames; what the run says.
+/// Streams 120 frames; what the run says.
 fn stream(plan: &Arc<Plan>, without: Option<&str>) -> Result<(), forebay_flow::Error> {
     let device = Arc::new(Loose::new(Case::of(plan), without));
     let store = store::Memory::with_alignment(plan.facts.alignment);
@@ -134,10 +135,10 @@ fn stream(plan: &Arc<Plan>, without: Option<&str>) -> Result<(), forebay_flow::E
         interval: Duration::from_secs(60),
         published: Box::new(|_| Ok(())),
     })?;
-    let frames: Vec<u8> = (0..40 * 20 * 30 * 2u32).map(|i| ((i * i) >> 7) as u8).collect();
+    let frames: Vec<u8> = (0..120 * 20 * 30 * 2u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
     for (n, part) in frames.chunks(1777).enumerate() {
         array.append(part)?;
-        if n % 9 == 5 {
+        if n == 5 {
             array.flush()?;
         }
     }
@@ -178,13 +179,13 @@ fn the_pool_and_the_tail_are_named_with_their_rows() {
     }
 }
 
-/// Every row in turn: the run fails, because two uses race or because a wait came before its record.
+/// Every row in turn but `handed`, without which the courier goes home and the producer waits for it: the run fails.
 #[test]
 fn every_row_that_is_not_kept_is_found_in_one_run() {
-    let (mut races, mut refusals) = (0, 0);
+    let (mut races, mut others) = (0, 0);
     for plan in plans() {
         let case = Case::of(&plan);
-        for (_, row) in rows(case).filter(|(_, r)| r.mechanism(case).costs()) {
+        for (_, row) in rows(case).filter(|(_, r)| r.mechanism(case).costs() && r.name != "handed") {
             match stream(&plan, Some(row.name)) {
                 Err(forebay_flow::Error::Unordered { race, rows }) => {
                     assert!(rows.contains(&row.name), "{case:?} {}: {race}; {rows:?}", row.name);
@@ -192,11 +193,11 @@ fn every_row_that_is_not_kept_is_found_in_one_run() {
                 }
                 Err(error) => {
                     println!("{case:?} {}: {error}", row.name);
-                    refusals += 1;
+                    others += 1;
                 }
                 Ok(()) => panic!("{case:?}: nobody waits for {} and nothing is found", row.name),
             }
         }
     }
-    println!("{races} races, {refusals} refused otherwise");
+    println!("{races} races, {others} failed otherwise first");
 }

@@ -150,7 +150,7 @@ const MODES: [Mode; 3] = [Mode::Pipelined, Mode::DrainBeforeKick, Mode::DrainAft
 fn plans() -> impl Iterator<Item = Arc<Plan>> {
     let memories = MODES.into_iter().flat_map(|mode| [Memory::Host, Memory::Device].map(|m| (mode, m)));
     let codecs = memories.flat_map(|(mode, m)| [Codec::None, Codec::Zstd { level: 1 }].map(|c| (mode, m, c)));
-    codecs.flat_map(|(mode, m, c)| [0, 512].map(|pages| a_plan(mode, m, c.clone(), pages)))
+    codecs.flat_map(|(mode, m, c)| [0, 512].map(|pages| a_plan(mode, m, c, pages)))
 }
 
 #[test]

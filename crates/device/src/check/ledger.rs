@@ -301,3 +301,28 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A long run asks for the last generations only, and lets regions go.
+    #[test]
+    fn what_nobody_can_ask_for_is_forgotten() {
+        let ledger = Ledger::default();
+        for generation in 0..1000 {
+            let region = ledger.add(Name::of("test"));
+            let touch = Touch { region, range: 0..8, write: true };
+            ledger.queue(Lane::H2d, Step::Run(vec![touch.clone()])).unwrap();
+            ledger.record(Lane::H2d, Mark(0), generation).unwrap().unwrap();
+            ledger.waited(Mark(0), generation);
+            ledger.taken(&touch, Location::caller());
+            ledger.check().unwrap();
+            ledger.remove(region);
+        }
+        let state = ledger.lock();
+        assert_eq!(state.marks[&0].reached.len(), KEPT);
+        assert!(state.regions.is_empty());
+        assert!(state.lanes.iter().all(VecDeque::is_empty));
+    }
+}

@@ -40,6 +40,12 @@ impl Regions {
         self.all.remove(&number);
     }
 
+    /// Whether no region is left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// Name of a region.
     #[must_use]
     pub fn name(&self, number: u64) -> Option<Name> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use plan::{Config, DType, Dim, Facts, Memory, Plan, Tuning};
 
 use crate::{
-    AggregateJob, CopyJob, Device, EncodeJob, FillJob, Home, Lane, Read, Region, ScatterJob, Sizes, Source,
-    Tails, Write,
+    AggregateJob, CopyJob, Device, EncodeJob, FillJob, Home, Lane, Name, Read, Region, ScatterJob, Sizes,
+    Source, Tails, Write,
 };
 
 /// Decodes one chunk; the oracle of the encoder's contract.
@@ -41,9 +41,9 @@ struct Bytes<'a> {
 
 impl<'a> Bytes<'a> {
     fn new(device: &'a dyn Device, bytes: &[u8]) -> Bytes<'a> {
-        let region = device.allocate(Home::Device, bytes.len()).unwrap();
+        let region = device.allocate(Home::Device, bytes.len(), Name::of("test")).unwrap();
         let bytes_of = Bytes { device, region };
-        let up = device.allocate(Home::Host, bytes.len()).unwrap();
+        let up = device.allocate(Home::Host, bytes.len(), Name::of("test, going up")).unwrap();
         // SAFETY: `up` is new, nothing else reaches it.
         let mut host = unsafe { Write::mint(&up, 0..bytes.len()) };
         host.bytes().unwrap().copy_from_slice(bytes);
@@ -70,7 +70,8 @@ impl<'a> Bytes<'a> {
 
     fn down(&self) -> Vec<u8> {
         self.device.synchronize().unwrap();
-        let down = self.device.allocate(Home::Host, self.region.len()).unwrap();
+        let down =
+            self.device.allocate(Home::Host, self.region.len(), Name::of("test, coming down")).unwrap();
         // SAFETY: `down` is new; all lanes are idle before and after the copy.
         let to = unsafe { Write::mint(&down, 0..down.len()) };
         self.device.copy(Lane::D2h, CopyJob { from: self.read(), to }).unwrap();

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::check::Race;
+
 /// What a device was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -24,6 +26,8 @@ pub enum Operation {
     Encode,
     /// Packing chunks into shard order.
     Aggregate,
+    /// Checking the order of accesses.
+    Check,
 }
 
 /// A failed operation of a device. Cheap to clone: the first one is kept and returned by later calls.
@@ -31,13 +35,27 @@ pub enum Operation {
 pub struct Error {
     operation: Operation,
     cause: Arc<str>,
+    race: Option<Arc<Race>>,
 }
 
 impl Error {
     /// An error with its cause in words.
     #[must_use]
     pub fn new(operation: Operation, cause: impl fmt::Display) -> Error {
-        Error { operation, cause: cause.to_string().into() }
+        Error { operation, cause: cause.to_string().into(), race: None }
+    }
+
+    /// Two uses of the same bytes that nothing orders.
+    #[must_use]
+    pub fn unordered(race: Race) -> Error {
+        let cause = race.to_string().into();
+        Error { operation: Operation::Check, cause, race: Some(Arc::new(race)) }
+    }
+
+    /// The two uses, where that is the cause.
+    #[must_use]
+    pub fn race(&self) -> Option<&Race> {
+        self.race.as_deref()
     }
 
     /// What failed.
@@ -59,6 +77,7 @@ impl fmt::Display for Error {
             Operation::Scatter => "scattering",
             Operation::Encode => "compressing",
             Operation::Aggregate => "packing",
+            Operation::Check => "checking the order of accesses",
         };
         write!(f, "{what}: {}", self.cause)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use plan::Scatter;
 
+use crate::check::Touch;
 use crate::memory::{Read, Write};
 
 /// Copies `from` to `to`; both are of one length.
@@ -103,6 +104,27 @@ pub struct AggregateJob<'a> {
     pub packed: Write<'a>,
     /// For each region the offset of each of its chunks, then the end of the last: `chunks + regions` u64.
     pub index: Write<'a>,
+}
+
+impl EncodeJob<'_> {
+    /// What it uses, where a device checks it.
+    pub fn touches(&self) -> impl IntoIterator<Item = Option<Touch>> + use<> {
+        [self.pool.touch(), self.scratch.touch(), self.sizes.touch()]
+    }
+}
+
+impl AggregateJob<'_> {
+    /// What it uses at most, where a device checks it.
+    pub fn touches(&self) -> impl IntoIterator<Item = Option<Touch>> + use<> {
+        let sizes = match &self.sizes {
+            Sizes::Fixed(_) => None,
+            Sizes::Each(read) => read.touch(),
+        };
+        let tails = self.tails.as_ref().map(|t| (t.bytes.touch(), t.lengths.touch()));
+        let (bytes, lengths) = tails.unwrap_or_default();
+        let reads = [self.order.touch(), self.table.touch(), self.source.touch(), sizes, bytes, lengths];
+        reads.into_iter().chain([self.packed.touch(), self.index.touch()])
+    }
 }
 
 /// Stands for a region that begins its shard.

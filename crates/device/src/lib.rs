@@ -34,6 +34,8 @@
 //! }
 //! ```
 
+pub mod check;
+mod checked;
 pub mod contract;
 mod error;
 mod gate;
@@ -41,13 +43,16 @@ mod jobs;
 mod lane;
 mod memory;
 mod seam;
+mod thread;
 
+pub use checked::{Checked, UNWRITTEN};
 pub use error::{Error, Operation};
 pub use gate::gate_works;
 pub use jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, NO_TAIL, ScatterJob, Sizes, Source, Tails};
 pub use lane::{Lane, Mark};
-pub use memory::{Backing, Home, Read, Region, Write};
+pub use memory::{Backing, Home, Name, Read, Region, Write};
 pub use seam::{Busy, Device, Encoder, HostThread};
+pub use thread::{OnLane, is_on, on};
 
 /// Locks of the orchestration. They stand here so that a test can put others in their place.
 pub mod sync {

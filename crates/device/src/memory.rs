@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::check::Touch;
 use crate::error::{Error, Operation};
 
 /// Where a region should lie.
@@ -14,6 +15,29 @@ pub enum Home {
     Host,
     /// Reachable by the kernels of the device.
     Device,
+}
+
+/// What a region is for: a buffer, and which of its slots. For people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// The buffer.
+    pub buffer: &'static str,
+    /// The slot.
+    pub slot: usize,
+}
+
+impl Name {
+    /// The only slot of a buffer.
+    #[must_use]
+    pub const fn of(buffer: &'static str) -> Name {
+        Name { buffer, slot: 0 }
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.buffer, self.slot)
+    }
 }
 
 /// Memory that a device gave out. Freed when the last view and the last queued job are gone.
@@ -36,6 +60,14 @@ pub unsafe trait Backing: Send + Sync {
     /// order of accesses listens; others do not.
     fn taken(&self, range: Range<usize>, write: bool, at: &'static Location<'static>) {
         let _ = (range, write, at);
+    }
+    /// Number by which a device that checks the order of accesses knows the region.
+    fn number(&self) -> Option<u64> {
+        None
+    }
+    /// The region that this one stands for: that of the device within.
+    fn inner(&self) -> Option<&Region> {
+        None
     }
 }
 
@@ -66,6 +98,10 @@ impl Region {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(crate) fn backing(&self) -> &dyn Backing {
+        &*self.0
     }
 }
 
@@ -99,6 +135,16 @@ impl Span {
     fn base(&self) -> *mut u8 {
         // SAFETY: the constructors keep `range` inside the region, which the span keeps allocated.
         unsafe { self.region.0.base().add(self.range.start) }
+    }
+
+    fn touch(&self, write: bool) -> Option<Touch> {
+        Some(Touch { region: self.region.0.number()?, range: self.range.clone(), write })
+    }
+
+    /// The same bytes of the region that this one stands for.
+    fn inner(self) -> Span {
+        let inner = self.region.0.inner().cloned();
+        Span { region: inner.unwrap_or(self.region), range: self.range }
     }
 
     fn host(&self, write: bool, at: &'static Location<'static>) -> Result<(), Error> {
@@ -154,6 +200,17 @@ impl<'a> Read<'a> {
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Read<'a> {
         Read { span: self.span.part(range), life: PhantomData }
+    }
+
+    /// What work through this view uses, where a device checks it.
+    #[must_use]
+    pub fn touch(&self) -> Option<Touch> {
+        self.span.touch(false)
+    }
+
+    /// The same view, of what the region stands for.
+    pub(crate) fn inner(self) -> Read<'a> {
+        Read { span: self.span.inner(), life: PhantomData }
     }
 
     /// Number of bytes.
@@ -217,6 +274,17 @@ impl<'a> Write<'a> {
     pub fn split(self, at: usize) -> (Write<'a>, Write<'a>) {
         let (before, after) = (self.span.part(0..at), self.span.part(at..self.len()));
         (Write { span: before, life: PhantomData }, Write { span: after, life: PhantomData })
+    }
+
+    /// What work through this view uses, where a device checks it.
+    #[must_use]
+    pub fn touch(&self) -> Option<Touch> {
+        self.span.touch(true)
+    }
+
+    /// The same view, of what the region stands for.
+    pub(crate) fn inner(self) -> Write<'a> {
+        Write { span: self.span.inner(), life: PhantomData }
     }
 
     /// Number of bytes.

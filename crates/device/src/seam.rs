@@ -9,7 +9,7 @@ use plan::{Codec, Memory};
 use crate::error::Error;
 use crate::jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ScatterJob};
 use crate::lane::{Lane, Mark};
-use crate::memory::{Home, Region};
+use crate::memory::{Home, Name, Region};
 
 /// How long a kind of work has kept a device busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +66,13 @@ pub trait Device: Send + Sync {
     /// Whether a lane can wait for what the host records only later: see [`Device::gate`].
     fn has_gate(&self) -> bool;
 
-    /// Allocates `bytes` zeroed bytes.
+    /// Allocates `bytes` bytes. What they hold is not defined until they are written.
     ///
     /// # Errors
     /// There is not enough memory.
-    fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error>;
+    fn allocate(&self, home: Home, bytes: usize, name: Name) -> Result<Region, Error>;
 
-    /// Takes over memory of the caller's, so that the device can read it where it lies.
+    /// Takes over memory of the caller's, so that the device can read it where it lies. All of it counts as written.
     ///
     /// # Errors
     /// The device cannot reach it.

@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use device::sync::Arc;
-use device::{CopyJob, Lane, Read};
+use device::{CopyJob, Lane, OnLane, Read, on};
 use plan::{BatchLayout, Plan};
 use stage::{Parts, Shards};
 use store::Part;
 
 use crate::Error;
 use crate::lease::{Draining, Filling, Lease, Ready};
-use crate::order::{Entered, on};
+use crate::order::Entered;
 use crate::run::{Run, lock};
 use crate::table::{Clock, Stage};
 
@@ -211,11 +211,19 @@ impl Owed {
     fn hold(&self, leases: [Lease<Draining>; 2]) {
         lock(&self.held).extend(leases);
     }
+
+    /// As long as the answer lives, this thread acts for the store.
+    fn as_store(&self) -> OnLane {
+        let store = on(Lane::Sink);
+        self.run.engine.order.name_it(Stage::SinkWrite, self.generation);
+        store
+    }
 }
 
 impl Drop for Owed {
     fn drop(&mut self) {
         lock(&self.held).drain(..).for_each(Lease::retire);
+        let _store = on(Lane::Sink);
         let recorded = self.run.engine.order.close(Stage::SinkWrite, Clock::Batch, self.generation);
         if let Err(error) = recorded {
             self.run.fail(error);
@@ -312,6 +320,8 @@ impl SlotPart {
     fn lend(view: Read<'static>, owed: &Arc<Owed>) -> Part {
         let run = &owed.run;
         run.engine.order.note(Stage::SinkWrite, owed.generation);
+        // What was written into the slot goes over to the store.
+        drop(owed.as_store());
         run.counts.add(|t| t.lend(view.len()));
         Box::new(SlotPart { view, owed: owed.clone(), since: run.device().now() })
     }
@@ -331,6 +341,7 @@ impl Drop for SlotPart {
 
 impl store::Payload for SlotPart {
     fn bytes(&self) -> &[u8] {
+        let _store = self.owed.as_store();
         // Host memory by construction; a device that breaks its contract writes nothing and the length shows it.
         self.view.bytes().unwrap_or(&[])
     }

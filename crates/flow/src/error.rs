@@ -3,6 +3,8 @@
 use device::sync::{Arc, Mutex, MutexGuard};
 
 use crate::order::Order;
+use crate::proof;
+use crate::table::Case;
 
 /// Why a run failed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -11,6 +13,14 @@ pub enum Error {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] device::Error),
+    /// Two uses of a buffer that nothing orders, found by a device that checks ([`device::Checked`]).
+    #[error("{race}; {}", lacking(.rows))]
+    Unordered {
+        /// The two uses.
+        race: device::Error,
+        /// Rows of the table that keep them in order: one of them was not kept.
+        rows: Vec<&'static str>,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -85,7 +95,27 @@ pub enum Error {
     },
 }
 
+/// What to look at.
+fn lacking(rows: &[&'static str]) -> String {
+    match rows {
+        [] => "no row of the table is there for it".to_owned(),
+        [row] => format!("the row `{row}` was not kept"),
+        rows => format!("one of the rows `{}` was not kept", rows.join("`, `")),
+    }
+}
+
 impl Error {
+    /// Names the rows that a race lacks.
+    fn explained(self, case: Case) -> Error {
+        match self {
+            Error::Device(race) if race.race().is_some() => {
+                let rows = race.race().map_or_else(Vec::new, |r| proof::missing(case, r));
+                Error::Unordered { race, rows }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the call was refused before anything was taken: the run goes on.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Error::PastEnd { .. } | Error::Reserve { .. } | Error::Beyond { .. } | Error::Foreign)
@@ -109,7 +139,7 @@ impl Fault {
         if first.is_none() {
             self.order.raise();
         }
-        first.get_or_insert(error).clone()
+        first.get_or_insert_with(|| error.explained(self.order.case())).clone()
     }
 
     /// The first error, if there is one.

@@ -191,10 +191,10 @@ impl Producer {
         let refill = engine.order.begin(Stage::Refill, generation)?;
         let zero = engine.order.begin(Stage::Zero, generation)?;
         let mut pool = engine.buffers.chunk_pool.fill(&zero)?;
-        // Memory comes zeroed, and scattering never touches the padding: one fill for each slot is enough.
+        // Scattering never touches the padding: one fill for each slot is enough.
         let first_use = generation < u64::from(run.plan.slots);
         let room = 0..pool.len();
-        if first_use && run.plan.scatter.padded && !run.plan.fill.is_zero() {
+        if first_use && run.plan.scatter.padded {
             let to = pool.write(&zero, room.clone());
             stage::pad((run.device(), run.lane(Stage::Zero)), &run.plan, to)?;
         }

@@ -88,7 +88,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use device::sync::{Arc, Mutex};
-use device::{Device, Home, Read, Region, Write};
+use device::{Device, Home, Name, Read, Region, Write};
 
 use crate::Error;
 use crate::order::Entered;
@@ -133,8 +133,9 @@ impl Pool {
             | Buffer::Handoff => Home::Host,
             _ => Home::Device,
         };
-        let copies = buffer.copies(case).1;
-        let slots = (0..copies).map(|_| device.allocate(home, bytes as usize)).collect::<Result<_, _>>()?;
+        let copies = usize::from(buffer.copies(case).1);
+        let slot = |slot| device.allocate(home, bytes as usize, Name { buffer: buffer.name(), slot });
+        let slots = (0..copies).map(slot).collect::<Result<_, _>>()?;
         Ok(Pool { buffer, slots, lost: Arc::default() })
     }
 

@@ -4,14 +4,12 @@
 //! view of a buffer is had through an [`Entered`] stage only (see `lease`), so no stage touches a buffer before
 //! its waits are queued, and none touches a buffer that the table does not give it.
 
-use std::cell::Cell;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use device::sync::{Arc, Mutex};
-use device::{Device, Lane, Mark};
+use device::{Device, Lane, Mark, is_on};
 
 use crate::Error;
 use crate::table::{Buffer, Case, Clock, Mechanism, ROWS, Row, Stage, rows};
@@ -44,44 +42,6 @@ pub(crate) struct Order {
     waited: Mutex<[(u64, Duration); ROWS]>,
     /// Rows that have ordered something, a bit each.
     used: AtomicU32,
-}
-
-thread_local! {
-    /// How often this thread has taken the part of the producer and of the courier.
-    static PARTS: Cell<[u32; 2]> = const { Cell::new([0; 2]) };
-}
-
-/// Whoever holds this is the producer, or the courier, on this thread.
-pub(crate) struct OnLane(usize, PhantomData<*const ()>);
-
-/// Takes the part of a host lane.
-pub(crate) fn on(lane: Lane) -> OnLane {
-    let part = usize::from(lane == Lane::Courier);
-    PARTS.with(|p| {
-        let mut parts = p.get();
-        parts[part] += 1;
-        p.set(parts);
-    });
-    OnLane(part, PhantomData)
-}
-
-impl Drop for OnLane {
-    fn drop(&mut self) {
-        PARTS.with(|p| {
-            let mut parts = p.get();
-            parts[self.0] -= 1;
-            p.set(parts);
-        });
-    }
-}
-
-fn is_on(lane: Lane) -> bool {
-    match lane {
-        Lane::Producer => PARTS.with(|p| p.get()[0] > 0),
-        Lane::Courier => PARTS.with(|p| p.get()[1] > 0),
-        // The store calls back on any thread.
-        _ => true,
-    }
 }
 
 impl Order {
@@ -132,6 +92,12 @@ impl Order {
         self.wait_all(stage, generation, |m| m != Mechanism::HandOff)?;
         self.note(stage, generation);
         Ok(Entered { order: self.clone(), stage, generation, at: Location::caller() })
+    }
+
+    /// What this thread does from now on belongs to a stage that it did not enter by [`Order::begin`].
+    #[track_caller]
+    pub(crate) fn name_it(&self, stage: Stage, generation: u64) {
+        self.device.enter(stage.name(), generation, Location::caller());
     }
 
     /// Notes that every row that leads to a stage has ordered something.
@@ -291,6 +257,7 @@ impl Entered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use device::on;
     use plan::{Memory, Mode};
 
     fn order() -> Arc<Order> {

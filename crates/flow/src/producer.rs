@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut, Range};
 use std::time::Duration;
 
 use device::sync::{Arc, Mutex, MutexGuard, TryLockError};
-use device::{CopyJob, Lane, Source};
+use device::{CopyJob, Lane, OnLane, Source, on};
 use plan::Mode;
 use stage::Shards;
 
@@ -12,7 +12,7 @@ use crate::Error;
 use crate::courier;
 use crate::kick::Layouts;
 use crate::lease::{Filling, Lease, Ready};
-use crate::order::{Entered, OnLane, on};
+use crate::order::Entered;
 use crate::reserve::Registered;
 use crate::run::{Run, lock};
 use crate::table::{STAGING_COPIES, Stage};

@@ -202,6 +202,7 @@ mod fault;
 mod graph;
 mod kept;
 mod lack;
+mod missing;
 mod order;
 #[cfg(test)]
 mod tests;
@@ -209,6 +210,7 @@ mod variant;
 
 pub use fault::Fault;
 pub use lack::{called_before, implied_by, kept_by, lacking, without};
+pub use missing::missing;
 pub use variant::Variant;
 
 use plan::{Memory, Mode};

@@ -5,13 +5,14 @@ use std::ops::{Deref, DerefMut, Range};
 use std::time::Duration;
 
 use device::sync::Arc;
-use device::{Read, Region, Write};
+use device::{Lane, Read, Region, Write, on};
 
 use crate::Error;
 use crate::array::Array;
 use crate::order::Order;
 use crate::producer::Held;
 use crate::run::{Run, lock};
+use crate::table::Stage;
 
 /// Staging, lent to be filled. Dropping it takes nothing. While it lives the run's own timer kicks nothing, and to
 /// forget it (`std::mem::forget`) is to lend it for ever.
@@ -96,10 +97,13 @@ impl Registered {
     /// # Errors
     /// The device failed.
     pub fn bytes_mut(&mut self) -> Result<&mut [u8], Error> {
+        // Whoever holds the memory fills it as the producer would.
+        let _lane = on(Lane::Producer);
         if let Some(last) = self.until.checked_sub(1) {
             self.order.settled("staging_free", last)?;
             self.until = 0;
         }
+        self.order.name_it(Stage::Fill, self.until);
         // SAFETY: every dispatch that reads the bytes has ended: `staging_free` of the last one was waited for, and lanes
         // run in order. A new one begins with a borrow of this value only.
         let write = unsafe { Write::mint(&self.region, 0..self.region.len()) };
@@ -108,6 +112,7 @@ impl Registered {
 
     /// A few bytes of it, while the caller holds it: what a cut element needs.
     pub(crate) fn peek(&self, range: Range<usize>) -> Result<&[u8], Error> {
+        self.order.name_it(Stage::Fill, self.until);
         // SAFETY: nothing writes while this borrow lasts: writing takes a mutable one.
         let read = unsafe { Read::mint(&self.region, range) };
         Ok(read.bytes()?)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use device::Device;
+use device::{Checked, Device};
 use host::Host;
 use plan::{Config, Facts, Memory, Plan, Tuning};
 use store::Store;
@@ -50,6 +50,12 @@ pub fn live_rows(plan: &Plan) -> Vec<(&'static str, &'static str)> {
     flow::edges::summary(flow::table::Case::of(plan))
 }
 
+/// The device of a run. Debug builds check the order of every access on it, so all their tests do; release builds do not
+/// pay.
+fn watched(device: impl Device + 'static) -> Arc<dyn Device> {
+    if cfg!(debug_assertions) { Arc::new(Checked::new(device)) } else { Arc::new(device) }
+}
+
 impl Writer {
     /// Opens a new store and writes its metadata; nothing is written when anything is refused.
     ///
@@ -58,7 +64,7 @@ impl Writer {
     pub fn open(target: impl Into<Target>, array: &Config, options: Options) -> Result<Writer, Error> {
         let target = target.into();
         let memory = if options.device_memory { Memory::Device } else { Memory::Host };
-        let device: Arc<dyn Device> = Arc::new(Host::open(options.threads)?.with_memory(memory));
+        let device = watched(Host::open(options.threads)?.with_memory(memory));
         let (alignment, opened) = (target.alignment(options.direct), device.now());
         // Tried only where it matters: the try takes a moment.
         let gate = options.gate && (alignment == 0 || device::gate_works(&*device));

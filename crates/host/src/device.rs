@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use device::sync::{Arc, Mutex};
 use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob,
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
+    Operation, Region, ScatterJob,
 };
 use plan::{Codec, Memory};
 
@@ -138,8 +138,8 @@ impl Device for Host {
         true
     }
 
-    fn allocate(&self, _home: Home, bytes: usize) -> Result<Region, Error> {
-        crate::memory::allocate(bytes)
+    fn allocate(&self, _home: Home, bytes: usize, name: Name) -> Result<Region, Error> {
+        crate::memory::allocate(bytes, name)
     }
 
     fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {

@@ -1,4 +1,4 @@
-//! Memory of the host device: zeroed pages of the host.
+//! Memory of the host device: pages of the host.
 //!
 //! Taken from the system by whole pages, large ones where it has them: a scatter jumps from chunk to chunk, and with pages
 //! of 4 KiB it would spend its time finding them. All of them are touched at open, so that no run meets a page fault.
@@ -7,7 +7,7 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use device::sync::Arc;
-use device::{Backing, Error, Operation, Region};
+use device::{Backing, Error, Name, Operation, Region};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 /// Bytes that stand still, and whoever frees them when they go.
@@ -52,9 +52,10 @@ impl Drop for Mapping {
     }
 }
 
-pub(crate) fn allocate(len: usize) -> Result<Region, Error> {
+pub(crate) fn allocate(len: usize, name: Name) -> Result<Region, Error> {
     let refuse = |e: &dyn std::fmt::Display| {
-        let why = format!("no {len} bytes of host memory ({e}): make chunks or batches smaller");
+        let why =
+            format!("no {len} bytes of host memory for the {name} ({e}): make chunks or batches smaller");
         Error::new(Operation::Allocate, why)
     };
     let (size, access) = (len.max(1), ProtFlags::READ | ProtFlags::WRITE);

@@ -30,9 +30,10 @@ fn the_host_keeps_the_contract() {
 /// A job that panics fails the device with its words; marks are still reached, and nobody hangs.
 #[test]
 fn a_failed_lane_reaches_its_marks_and_every_wait_says_why() {
-    use device::{CopyJob, Device, Home, Lane, Read, Write};
+    use device::{CopyJob, Device, Home, Lane, Name, Read, Write};
     let host = Host::open(1).unwrap();
-    let (a, b) = (host.allocate(Home::Device, 8).unwrap(), host.allocate(Home::Device, 4).unwrap());
+    let allocate = |bytes| host.allocate(Home::Device, bytes, Name::of("test")).unwrap();
+    let (a, b) = (allocate(8), allocate(4));
     let mark = host.mark().unwrap();
     // SAFETY: nothing else uses the regions.
     let from = unsafe { Read::mint(&a, 0..8) };

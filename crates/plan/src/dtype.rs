@@ -199,12 +199,6 @@ impl Fill {
         self.bytes
     }
 
-    /// Whether all bytes are zero.
-    #[must_use]
-    pub fn is_zero(&self) -> bool {
-        self.bytes == [0; 8]
-    }
-
     /// Value of an integer fill; `None` for floats.
     #[must_use]
     pub fn as_integer(&self) -> Option<i128> {

@@ -3,21 +3,23 @@
 use std::panic::Location;
 use std::time::Duration;
 
+use device::check::{Access, Race, Touch};
 use device::sync::Arc;
 use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob, Sizes, Source,
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
+    Operation, Region, ScatterJob, Source, UNWRITTEN,
 };
 use host::kernels;
 use plan::{Codec, Memory};
 
 use crate::choose::Chooser;
+use crate::deeds::{self, Deeds, known, uses};
 use crate::digest::Digest;
 use crate::encoder::SimEncoder;
 use crate::key::Extra;
 use crate::machine::{Kernel, Machine, Need, Step, me};
-use crate::memory::{Regions, Touch, adopt};
-use crate::shadow::Access;
+use crate::memory::adopt;
+use crate::written::Deed;
 
 /// A simulated device. Clones are the same device.
 #[derive(Clone)]
@@ -28,16 +30,18 @@ pub struct Sim {
 
 pub(crate) struct Inside {
     machine: Arc<Machine>,
-    pub(crate) regions: Regions,
 }
 
 /// What a simulated run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The first access that nothing ordered, or who waited for what when nobody could go on; none: the run is right.
+    /// The first access that nothing ordered, or that read what nobody wrote, or who waited for what when nobody could go
+    /// on; none: the run is right.
     pub verdict: Option<String>,
     /// Whether the chooser ended the run before its end.
     pub stopped: bool,
+    /// The two accesses, where that is the verdict.
+    pub race: Option<Race>,
     /// The choices that were made, for [`Replay`](crate::Replay).
     pub choices: String,
     /// Steps of lanes, and answers of the store.
@@ -52,7 +56,7 @@ impl Sim {
     #[must_use]
     pub fn open(memory: Memory, chooser: Box<dyn Chooser>) -> Sim {
         let machine = Machine::new(chooser);
-        Sim { inside: Arc::new(Inside { machine, regions: Regions::default() }), memory }
+        Sim { inside: Arc::new(Inside { machine }), memory }
     }
 
     /// Leaves something to be done by the store: when is a matter of choice too.
@@ -112,6 +116,12 @@ impl Sim {
         self.inside.machine.lock().extra = Extra::Test(Box::new(extra));
     }
 
+    /// Lets anybody read what nobody wrote from now on: for tests in which something fails, after which a batch may be
+    /// packed from what never came. It is not delivered.
+    pub fn trust_memory(&self) {
+        self.inside.machine.lock().trusting = true;
+    }
+
     /// Lets everything end that can: lanes run dry, and the store answers for all that it holds.
     pub fn settle(&self) {
         // A verdict ends this wait like any other.
@@ -131,22 +141,28 @@ impl Sim {
     pub fn outcome(&self) -> Outcome {
         let state = self.inside.machine.lock();
         let verdict = state.verdict.clone().filter(|_| !state.stopped);
-        let (stopped, choices) = (state.stopped, state.choices.clone());
-        Outcome { verdict, stopped, choices, steps: state.steps, trace: state.trace }
+        let (race, stopped, choices) = (state.race.clone(), state.stopped, state.choices.clone());
+        Outcome { verdict, race, stopped, choices, steps: state.steps, trace: state.trace }
     }
 }
 
 impl Inside {
     /// Queues a kernel, and lets somebody else go on.
-    pub(crate) fn run(&self, on: Lane, touches: Vec<Touch>, kernel: Kernel) -> Result<(), Error> {
-        let lane = lane_index(on)?;
+    pub(crate) fn run(
+        &self,
+        on: Lane,
+        (touches, deeds): (Vec<Touch>, Deeds),
+        kernel: Kernel,
+    ) -> Result<(), Error> {
+        let (lane, me) = (lane_index(on)?, me());
         let mut state = self.machine.lock();
         if state.stopped {
             // Nothing would run it, nor let go of what it holds.
             return Err(Error::new(Operation::Wait, "stopped"));
         }
-        let (clock, by) = (state.clocks[me()], state.stages[me()]);
-        state.lanes[lane].push_back(Step::Run { kernel, touches, by, clock });
+        let clock = state.clocks[me];
+        let by = Access { caller: me, call: clock.of(me), ..*state.stage(me) };
+        state.lanes[lane].push_back(Step::Run { kernel, touches, deeds, by, clock });
         drop(state);
         self.machine.block(Need::Turn)
     }
@@ -172,14 +188,14 @@ impl Device for Sim {
         true
     }
 
-    fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error> {
+    fn allocate(&self, home: Home, bytes: usize, name: Name) -> Result<Region, Error> {
         // The host has no business in device memory: there its accesses fail, as on a GPU.
         let host_visible = home == Home::Host || self.memory == Memory::Host;
-        adopt(&self.inside.machine, &self.inside.regions, vec![0; bytes], host_visible)
+        adopt(&self.inside.machine, vec![UNWRITTEN; bytes], (host_visible, false), name)
     }
 
     fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {
-        adopt(&self.inside.machine, &self.inside.regions, bytes, true)
+        adopt(&self.inside.machine, bytes, (true, true), Name::of("registered memory"))
     }
 
     fn mark(&self) -> Result<Mark, Error> {
@@ -232,8 +248,8 @@ impl Device for Sim {
 
     fn enter(&self, stage: &'static str, generation: u64, at: &'static Location<'static>) {
         let me = me();
-        let access = Access { actor: me, number: 0, stage: (stage, generation), at };
-        self.inside.machine.lock().stages[me] = access;
+        let access = Access { actor: me, number: 0, stage: (stage, generation), at, caller: me, call: 0 };
+        *self.inside.machine.lock().stage(me) = access;
     }
 
     fn pass(&self, lane: Lane, taken: bool) {
@@ -241,35 +257,39 @@ impl Device for Sim {
     }
 
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
-        let regions = &self.inside.regions;
-        let touches = [regions.read(&job.from), regions.write(&job.to)].into_iter().flatten().collect();
+        let (from, to) = (job.from.touch(), job.to.touch());
+        let touches = [from.clone(), to.clone()].into_iter().flatten().collect();
+        let deeds = known([from.zip(to).map(|(from, to)| Deed::Copy { from, to })]);
         // SAFETY: whoever minted the views vouched for the order of this work too; that is what is checked here.
         let job = unsafe { job.detach() };
-        self.inside.run(on, touches, Box::new(move || kernels::run_copy(job).map(drop)))
+        self.inside.run(on, (touches, deeds), Box::new(move || kernels::run_copy(job).map(drop)))
     }
 
     fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error> {
-        let touches = self.inside.regions.write(&job.to).into_iter().collect();
+        let touches = job.to.touch().into_iter().collect();
+        let deeds = known([uses(job.to.touch())]);
         // SAFETY: as in `copy`.
         let job = unsafe { job.detach() };
-        self.inside.run(on, touches, Box::new(move || kernels::run_fill(job).map(drop)))
+        self.inside.run(on, (touches, deeds), Box::new(move || kernels::run_fill(job).map(drop)))
     }
 
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
-        let mut touches = self.scattered(&job.geometry, (job.first, job.count), &job.pool);
+        let mut touches = deeds::scattered(&job);
         if let Source::Elements(read) = &job.source {
-            touches.extend(self.inside.regions.read(read));
+            touches.extend(read.touch());
         }
+        let deeds = known(touches.iter().map(|touch| uses(Some(touch.clone()))));
         // SAFETY: as in `copy`.
         let job = unsafe { job.detach() };
-        self.inside.run(on, touches, Box::new(move || kernels::run_scatter(job).map(drop)))
+        self.inside.run(on, (touches, deeds), Box::new(move || kernels::run_scatter(job).map(drop)))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
-        let touches = self.aggregated(&job);
+        let touches = job.touches().into_iter().flatten().collect();
         // SAFETY: as in `copy`.
         let job = unsafe { job.detach() };
-        self.inside.run(on, touches, Box::new(move || kernels::run_aggregate(job).map(drop)))
+        let deeds = deeds::aggregated(&job);
+        self.inside.run(on, (touches, deeds), Box::new(move || kernels::run_aggregate(job).map(drop)))
     }
 
     fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
@@ -303,38 +323,6 @@ impl Sim {
     /// The first failure of a lane.
     fn check(&self) -> Result<(), Error> {
         self.inside.machine.lock().failed.clone().map_or(Ok(()), Err)
-    }
-
-    /// Places of the pool that a scatter writes: no others, for two of one epoch go side by side.
-    fn scattered(
-        &self,
-        geometry: &plan::Scatter,
-        (first, count): (u64, u64),
-        pool: &device::Write<'_>,
-    ) -> Vec<Touch> {
-        let Some(all) = self.inside.regions.write(pool) else { return vec![] };
-        let size = geometry.element;
-        let mut touches: Vec<Touch> = Vec::new();
-        for element in first..first + count {
-            let at = all.range.start + geometry.position(element) as usize * size;
-            match touches.last_mut() {
-                Some(last) if last.range.end == at => last.range.end += size,
-                _ => touches.push(Touch { range: at..at + size, ..all }),
-            }
-        }
-        touches
-    }
-
-    fn aggregated(&self, job: &AggregateJob<'_>) -> Vec<Touch> {
-        let regions = &self.inside.regions;
-        let sizes = match &job.sizes {
-            Sizes::Fixed(_) => None,
-            Sizes::Each(read) => regions.read(read),
-        };
-        let tails = job.tails.iter().flat_map(|t| [regions.read(&t.bytes), regions.read(&t.lengths)]);
-        let reads = [regions.read(&job.order), regions.read(&job.table), regions.read(&job.source), sizes];
-        let writes = [regions.write(&job.packed), regions.write(&job.index)];
-        reads.into_iter().chain(tails).chain(writes).flatten().collect()
     }
 }
 

@@ -4,6 +4,7 @@ use device::sync::{Arc, Mutex};
 use device::{EncodeJob, Encoder, Error, Lane, Operation};
 use host::codec::{Context, Prepared};
 
+use crate::deeds::{known, uses};
 use crate::device::Inside;
 
 pub(crate) struct SimEncoder {
@@ -30,8 +31,9 @@ impl Encoder for SimEncoder {
     }
 
     fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
-        let regions = &self.inside.regions;
-        let touches = [regions.read(&job.pool), regions.write(&job.scratch), regions.write(&job.sizes)];
+        let touches: Vec<_> = job.touches().into_iter().flatten().collect();
+        // Of the slots all counts as written, so what is read past an encoded chunk shows by its bytes only.
+        let deeds = known(touches.iter().map(|touch| uses(Some(touch.clone()))));
         // SAFETY: whoever minted the views vouched for the order of this work too; that is what is checked here.
         let job = unsafe { job.detach() };
         let EncodeJob { chunks, pool, mut scratch, mut sizes } = job;
@@ -48,6 +50,6 @@ impl Encoder for SimEncoder {
             }
             Ok(())
         };
-        self.inside.run(on, touches.into_iter().flatten().collect(), Box::new(kernel))
+        self.inside.run(on, (touches, deeds), Box::new(kernel))
     }
 }

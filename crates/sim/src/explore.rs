@@ -109,6 +109,8 @@ struct Known {
     sleep: Set,
     /// The first choice that was explored here, and the state behind it.
     edge: Option<(u8, u128)>,
+    /// Which bytes somebody had written when a run came here.
+    written: Option<u128>,
 }
 
 /// A state on the way to the present one.
@@ -315,8 +317,12 @@ impl Search {
         if point.can() != frame.can || is_last && point.key() != frame.key {
             return self.fail(format!("the same choices did not lead to the same state at step {depth}"));
         }
+        let key = frame.key;
         let Some(taken) = frame.taken else { return self.fail("no choice was taken".to_owned()) };
         if is_last {
+            if let Err(why) = self.compare_written(key, point) {
+                return self.fail(why);
+            }
             self.fall_asleep(point, taken);
         }
         self.go(point, taken)
@@ -347,6 +353,9 @@ impl Search {
         }
         let asleep = self.path.last().map_or(0, |last| last.asleep);
         let (sleep, todo) = self.arrive(key, can, asleep);
+        if let Err(why) = self.compare_written(key, point) {
+            return self.fail(why);
+        }
         if todo == 0 {
             return Next::Stop;
         }
@@ -371,7 +380,7 @@ impl Search {
         }
         self.counts.deepest = self.counts.deepest.max(self.path.len() as u64);
         let Some(known) = self.known.get_mut(&key) else {
-            self.known.insert(key, Known { can, sleep: asleep, edge: None });
+            self.known.insert(key, Known { can, sleep: asleep, edge: None, written: None });
             return (asleep, can & !asleep);
         };
         let todo = known.sleep & !asleep;
@@ -379,6 +388,17 @@ impl Search {
         let sleep = known.sleep;
         self.meet();
         (sleep, todo)
+    }
+
+    /// In a state always the same bytes are written: it is not in the key.
+    fn compare_written(&mut self, key: u128, point: &Point<'_>) -> Result<(), String> {
+        let written = point.state.written.digest();
+        match self.known.get_mut(&key).map(|known| *known.written.get_or_insert(written)) {
+            Some(before) if before != written => {
+                Err("other bytes are written in a state that was visited".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A visited state was met on another way.
@@ -427,7 +447,8 @@ struct Walk {
 impl Walk {
     fn step(&mut self, point: &Point<'_>) -> Result<usize, String> {
         let (key, can) = (point.key(), point.can());
-        let search = self.search.lock();
+        let mut search = self.search.lock();
+        search.compare_written(key, point)?;
         let known = search.known.get(&key).ok_or("a state was met that was not visited")?;
         if known.can != can {
             return Err(format!("{can:b} can go on in a state in which {:b} could", known.can));

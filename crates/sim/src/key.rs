@@ -2,8 +2,9 @@
 //!
 //! In it is all that a later step can depend on: the queues of the lanes, the marks, what each thread needs and how often
 //! it went on, the answers of the store, the time, the accesses that a later one can conflict with, and who has seen which
-//! of them. Not in it are the bytes of buffers, the locals of threads, and what stands behind plain locks: these follow
-//! from who has made how many steps, which is in it. That they do follow is checked, not believed: see `explore`.
+//! of them. Not in it are the bytes of buffers, which of them somebody has written, the locals of threads, and what stands
+//! behind plain locks: these follow from who has made how many steps, which is in it. That they do follow is checked, not
+//! believed: see `explore`.
 //!
 //! Numbers of a clock enter as ranks. A clock is asked one thing only, whether it has seen an access that is still the
 //! last write to some byte or a read since; so the number is replaced by how many such accesses of that actor it covers.
@@ -12,11 +13,11 @@
 
 use std::ops::Range;
 
+use device::check::{Access, Known, Regions, Touch};
+
 use crate::clock::{ALL, Clock};
 use crate::digest::Digest;
 use crate::machine::{Need, State, Step};
-use crate::memory::Touch;
-use crate::shadow::{Access, Shadow};
 
 /// What a test adds to the key: see [`Sim::watch`](crate::Sim::watch).
 pub(crate) enum Extra {
@@ -44,9 +45,9 @@ impl Extra {
 struct Live([Vec<u64>; ALL]);
 
 impl Live {
-    fn of(shadows: &[Shadow]) -> Live {
+    fn of(shadows: &Regions) -> Live {
         let mut all: [Vec<u64>; ALL] = Default::default();
-        for (_, write, reads) in shadows.iter().flat_map(Shadow::cells) {
+        for Known { write, reads, .. } in shadows.all().flat_map(|(_, cells)| cells) {
             write.into_iter().chain(reads).for_each(|a| all[a.actor].push(a.number));
         }
         for numbers in &mut all {
@@ -63,7 +64,7 @@ impl Live {
 
     fn clock(&self, clock: &Clock, to: &mut Digest) {
         // Ranks are small: several to a word.
-        let ranks = clock.numbers().iter().enumerate().map(|(actor, n)| self.rank(actor, *n));
+        let ranks = (0..ALL).map(|actor| self.rank(actor, clock.of(actor)));
         let mut word = 0;
         for (i, rank) in ranks.enumerate() {
             word = word << 16 | rank;
@@ -91,11 +92,11 @@ impl State {
         self.put_answers(&live, &mut key);
         for (actor, clock) in self.clocks.iter().enumerate() {
             // How many accesses it has made.
-            key.word(clock.numbers()[actor]);
+            key.word(clock.of(actor));
             live.clock(clock, &mut key);
         }
         self.parts.iter().for_each(|part| live.clock(part, &mut key));
-        self.shadows.iter().for_each(|s| put_shadow(s, &live, &mut key));
+        self.shadows.all().for_each(|(_, cells)| put_cells(cells, &live, &mut key));
         key.word(self.now.as_nanos() as u64);
         // Pieces of work are counted only where one of them fails.
         key.word(self.fails.map_or(0, |_| self.work));
@@ -173,14 +174,14 @@ impl State {
 
 fn put_touch(touch: &Touch, key: &mut Digest) {
     let Range { start, end } = touch.range;
-    key.word((touch.region as u64) << 1 | u64::from(touch.write));
+    key.word(touch.region << 1 | u64::from(touch.write));
     key.word((start as u64) << 32 | end as u64);
 }
 
 /// Neighbours that hold the same are one: where they were cut is of no consequence.
-fn put_shadow(shadow: &Shadow, live: &Live, key: &mut Digest) {
+fn put_cells<'a>(cells: impl Iterator<Item = Known<'a>>, live: &Live, key: &mut Digest) {
     let mut last: Option<(usize, u128)> = None;
-    for (range, write, reads) in shadow.cells() {
+    for Known { range, write, reads } in cells {
         let mut cell = Digest::default();
         cell.word(u64::from(write.is_some()));
         write.into_iter().for_each(|w| live.access(w, &mut cell));

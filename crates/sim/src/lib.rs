@@ -13,11 +13,16 @@
 //! Each lane, thread and answer of the store has a vector clock. A record carries the clock of its lane, a wait joins it.
 //! Of every byte range of every buffer the last write and the reads since are kept; a new access must have seen those it
 //! conflicts with, whatever order they happened to run in. So one schedule is often enough to find a missing row.
+//! (`device::check`; `device::Checked` does the same around a device that runs by itself.)
+//!
+//! Memory is poisoned until it is written: each kernel and the host say exactly which bytes they read, and to read one that
+//! nobody wrote is reported too. A copy hands the poison on.
 //!
 //! Not for production: it is slow, and its clock moves only when nothing else can.
 
 mod choose;
 mod clock;
+mod deeds;
 mod device;
 mod digest;
 mod encoder;
@@ -25,7 +30,7 @@ mod explore;
 mod key;
 mod machine;
 mod memory;
-mod shadow;
+mod written;
 
 pub use choose::{Chooser, Next, Numbers, Priorities, Random, Replay};
 pub use device::{Outcome, Sim};

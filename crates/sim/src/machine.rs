@@ -1,21 +1,23 @@
 //! The state of a simulated device, and the choice of who goes on.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
+use device::check::{Access, Race, Regions, Touch};
 use device::sync::{Arc, Condvar, Mutex, MutexGuard};
-use device::{Error, Lane, Mark, Operation};
+use device::{Error, Lane, Mark, Operation, is_on};
 
 use crate::choose::{self, Chooser, Next};
 use crate::clock::{ALL, ANSWERS, Actor, Clock, LANES, MAIN, THREADS, name};
+use crate::deeds::{Deeds, known};
 use crate::explore::Point;
 use crate::key::Extra;
-use crate::memory::Touch;
-use crate::shadow::{Access, Shadow};
+use crate::written::{Deed, Written};
 
 /// Work of a lane, with the clock of the thread that queued it.
 pub(crate) enum Step {
-    Run { kernel: Kernel, touches: Vec<Touch>, by: Access, clock: Clock },
+    Run { kernel: Kernel, touches: Vec<Touch>, deeds: Deeds, by: Access, clock: Clock },
     Record(Mark, u64, Clock),
     Wait(Mark, u64, Clock),
 }
@@ -85,14 +87,19 @@ pub(crate) struct State {
     /// What the answers that have ended have seen.
     pub(crate) answered: Clock,
     pub(crate) now: Duration,
-    /// Stage that each thread works for.
-    pub(crate) stages: [Access; ALL],
-    pub(crate) shadows: Vec<Shadow>,
+    /// Stage that each thread works for: as a whole, and for the store.
+    stages: [[Access; 2]; ALL],
+    pub(crate) shadows: Regions,
+    pub(crate) written: Written,
     pub(crate) failed: Option<Error>,
     /// Conflicts are not looked for any more.
     pub(crate) forgiven: bool,
-    /// The first conflict, or who waited for what when nobody could go on.
+    /// Nor is what nobody wrote.
+    pub(crate) trusting: bool,
+    /// The first conflict, or read of what nobody wrote, or who waited for what when nobody could go on.
     pub(crate) verdict: Option<String>,
+    /// The conflict, where that is the verdict.
+    pub(crate) race: Option<Race>,
     /// The chooser ended the run: its verdict is none.
     pub(crate) stopped: bool,
     /// A mark was reached on two lanes: in which order, tells who looks.
@@ -136,7 +143,7 @@ impl Step {
         match self {
             Step::Run { touches, by, clock, .. } => {
                 let (touches, kernel) = (touches.clone(), Box::new(|| Ok(())));
-                Step::Run { kernel, touches, by: *by, clock: *clock }
+                Step::Run { kernel, touches, deeds: known([]), by: *by, clock: *clock }
             }
             Step::Record(mark, generation, clock) => Step::Record(*mark, *generation, *clock),
             Step::Wait(mark, generation, clock) => Step::Wait(*mark, *generation, *clock),
@@ -152,8 +159,8 @@ impl Thread {
 
 impl State {
     pub(crate) fn new(chooser: Box<dyn Chooser>) -> State {
-        let nobody =
-            Access { actor: MAIN, number: 0, stage: ("nothing", 0), at: std::panic::Location::caller() };
+        let (stage, at) = (("nothing", 0), std::panic::Location::caller());
+        let nobody = Access { actor: MAIN, number: 0, stage, at, caller: MAIN, call: 0 };
         let main = Thread { name: "main".to_owned(), need: None, ended: false, history: 0 };
         State {
             chooser,
@@ -168,11 +175,14 @@ impl State {
             asked: [0; ALL],
             answered: Clock::default(),
             now: Duration::ZERO,
-            stages: [nobody; ALL],
-            shadows: Vec::new(),
+            stages: [[nobody; 2]; ALL],
+            shadows: Regions::default(),
+            written: Written::default(),
             failed: None,
             forgiven: false,
+            trusting: false,
             verdict: None,
+            race: None,
             stopped: false,
             mixed: false,
             extra: Extra::None,
@@ -203,8 +213,12 @@ impl State {
             now: self.now,
             stages: self.stages,
             shadows: self.shadows.clone(),
+            // Nobody asks: what kernels do may stand in bytes, and they do not run.
+            written: Written::default(),
             failed: self.failed.clone(),
             forgiven: self.forgiven,
+            trusting: true,
+            race: self.race.clone(),
             verdict: self.verdict.clone(),
             stopped: self.stopped,
             mixed: self.mixed,
@@ -240,6 +254,11 @@ impl State {
         }
         let why = format!("generation {generation} of mark {} is not recorded yet", mark.0);
         Err(Error::new(Operation::Wait, why))
+    }
+
+    /// The stage that this thread, which acts as `me`, works for now.
+    pub(crate) fn stage(&mut self, me: Actor) -> &mut Access {
+        &mut self.stages[me][usize::from(is_on(Lane::Sink))]
     }
 
     /// An actor takes the part of a host lane, after whoever had it, or leaves it.
@@ -387,14 +406,19 @@ impl State {
                     self.clocks[lane].join(&seen);
                 }
             }
-            Some(Step::Run { kernel, touches, by, clock }) => {
+            Some(Step::Run { kernel, touches, deeds, by, clock }) => {
                 self.clocks[lane].join(&clock);
                 let number = self.clocks[lane].tick(lane);
+                let by = Access { actor: lane, number, ..by };
                 for touch in touches {
-                    self.touch(&touch, Access { actor: lane, number, ..by });
+                    self.touch(&touch, by);
                 }
-                // After a failure work is skipped and marks are still reached, as on any device. After a conflict it would
-                // take what is not there.
+                // After a failure work is skipped and marks are still reached, as on any device. After a conflict, or a
+                // read of what nobody wrote, it would take what is not there.
+                if self.failed.is_none() && self.verdict.is_none() {
+                    let deeds = as_kernel(deeds).unwrap_or_default();
+                    deeds.iter().for_each(|deed| self.deed(deed, by));
+                }
                 if self.failed.is_none() && self.verdict.is_none() {
                     self.failed = self.work(kernel).err();
                 }
@@ -417,17 +441,30 @@ impl State {
     pub(crate) fn touch(&mut self, touch: &Touch, by: Access) {
         if !touch.range.is_empty() {
             let (start, end) = (touch.range.start, touch.range.end);
-            self.trace([by.actor, touch.region, start, end, usize::from(touch.write)]);
+            self.trace([by.actor, touch.region as usize, start, end, usize::from(touch.write)]);
             self.trace([by.stage.1 as usize, by.at.line() as usize, by.number as usize, 0, 0]);
         }
         let seen = self.clocks[by.actor];
         if self.forgiven {
             return;
         }
-        let found = self.shadows[touch.region].access(touch.range.clone(), touch.write, by, &seen);
-        if let Some(conflict) = found {
-            self.verdict.get_or_insert(format!("race on buffer {}: {conflict}", touch.region));
+        let race = self.shadows.access(touch, by, &seen, name);
+        if let (None, Some(race)) = (&self.verdict, race) {
+            self.verdict = Some(race.to_string());
+            self.race = Some(race);
         }
+    }
+
+    /// Notes what becomes of bytes, and the first read of some that nobody wrote.
+    fn deed(&mut self, deed: &Deed, by: Access) {
+        let Some((region, bytes)) = self.written.note(deed) else { return };
+        if self.forgiven || self.trusting {
+            return;
+        }
+        let whose = self.shadows.name(region).map_or_else(String::new, |name| name.to_string());
+        let (by, Range { start, end }) = (by.as_use(false, name), bytes);
+        self.verdict
+            .get_or_insert(format!("{by} reads bytes {start}..{end} of {whose}, and nobody wrote them"));
     }
 
     /// Who waits for what.
@@ -450,10 +487,15 @@ pub(crate) fn in_kernel() -> bool {
 
 /// Runs a kernel; its accesses were noted before.
 fn run(kernel: Kernel) -> Result<(), Error> {
+    as_kernel(kernel).unwrap_or_else(|| Err(Error::new(Operation::Wait, "a kernel panicked")))
+}
+
+/// Acts on any memory, unnoted; `None`: it panicked.
+fn as_kernel<T>(act: impl FnOnce() -> T) -> Option<T> {
     IN_KERNEL.set(true);
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(kernel));
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
     IN_KERNEL.set(false);
-    ended.unwrap_or_else(|_| Err(Error::new(Operation::Wait, "a kernel panicked")))
+    ended.ok()
 }
 
 impl Machine {
@@ -554,7 +596,7 @@ impl Machine {
         }
         self.turns.iter().for_each(Condvar::notify_all);
         let why = state.verdict.clone().unwrap_or_default();
-        Err(Error::new(Operation::Wait, why))
+        Err(state.race.clone().map_or_else(|| Error::new(Operation::Wait, why), Error::unordered))
     }
 
     /// After a stop: waits for the threads, which are on their way out, and lets go of what will not be done. It holds
@@ -648,7 +690,8 @@ impl Machine {
         let me = me();
         let mut state = self.lock();
         let number = state.clocks[me].tick(me);
-        let stage = state.stages[me].stage;
-        state.touch(touch, Access { actor: me, number, stage, at });
+        let by = Access { actor: me, number, at, caller: me, call: number, ..*state.stage(me) };
+        state.touch(touch, by);
+        state.deed(&Deed::Use(touch.clone()), by);
     }
 }

@@ -4,51 +4,18 @@ use std::ops::Range;
 use std::panic::Location;
 use std::ptr::NonNull;
 
-use device::sync::{Arc, Mutex};
-use device::{Backing, Error, Read, Region, Write};
+use device::check::Touch;
+use device::sync::Arc;
+use device::{Backing, Error, Name, Region};
 
 use crate::machine::{Machine, in_kernel};
-use crate::shadow::Shadow;
-
-/// Bytes of a buffer that something uses.
-#[derive(Clone, Debug)]
-pub(crate) struct Touch {
-    pub(crate) region: usize,
-    pub(crate) range: Range<usize>,
-    pub(crate) write: bool,
-}
-
-/// All buffers of a device, by their addresses.
-#[derive(Default)]
-pub(crate) struct Regions(Mutex<Vec<(usize, usize)>>);
-
-impl Regions {
-    fn lock(&self) -> device::sync::MutexGuard<'_, Vec<(usize, usize)>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// The buffer that these bytes are of; none where they are no device's.
-    fn find(&self, at: usize, len: usize, write: bool) -> Option<Touch> {
-        let all = self.lock();
-        let region = all.iter().position(|(base, size)| at >= *base && at + len <= base + size)?;
-        let start = at - all[region].0;
-        Some(Touch { region, range: start..start + len, write })
-    }
-
-    pub(crate) fn read(&self, view: &Read<'_>) -> Option<Touch> {
-        self.find(view.address().addr(), view.len(), false)
-    }
-
-    pub(crate) fn write(&self, view: &Write<'_>) -> Option<Touch> {
-        self.find(view.address().addr(), view.len(), true)
-    }
-}
+use crate::written::Deed;
 
 struct Bytes {
     base: NonNull<u8>,
     /// Frees them.
     owner: Vec<u8>,
-    region: usize,
+    region: u64,
     host_visible: bool,
     machine: Arc<Machine>,
 }
@@ -76,20 +43,26 @@ unsafe impl Backing for Bytes {
     fn taken(&self, range: Range<usize>, write: bool, at: &'static Location<'static>) {
         self.machine.taken(&Touch { region: self.region, range, write }, at);
     }
+
+    fn number(&self) -> Option<u64> {
+        Some(self.region)
+    }
 }
 
-/// Makes a buffer of bytes.
+/// Makes a region of bytes; `is_written`: they are the caller's, and hold something.
 pub(crate) fn adopt(
     machine: &Arc<Machine>,
-    regions: &Regions,
     mut owner: Vec<u8>,
-    host_visible: bool,
+    (host_visible, is_written): (bool, bool),
+    name: Name,
 ) -> Result<Region, Error> {
     let base = NonNull::new(owner.as_mut_ptr()).unwrap_or(NonNull::dangling());
-    let mut all = regions.lock();
-    all.push((base.as_ptr().addr(), owner.len()));
-    machine.lock().shadows.push(Shadow::default());
-    let region = all.len() - 1;
+    let mut state = machine.lock();
+    let region = state.shadows.add(name);
+    if is_written {
+        state.written.note(&Deed::Use(Touch { region, range: 0..owner.len(), write: true }));
+    }
+    drop(state);
     let machine = machine.clone();
     Ok(Region::new(Arc::new(Bytes { base, owner, region, host_visible, machine })))
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use device::{Device, Home, Lane, Mark, Read, Write};
+use device::{Device, Lane, Mark, Read, Write};
 use forebay_sim::{Chooser, Explorer, Numbers, Outcome, Sim};
 use plan::Memory;
 
@@ -97,7 +97,7 @@ fn who_blocks_in_one_order_only_is_found() {
 
 /// The store answers twice: it says that it is done, and reads a buffer. Only if it says so last, it has seen the read.
 fn writes_after_both(sim: &Sim) {
-    let (buffer, marks) = (sim.allocate(Home::Host, 8).unwrap(), [(); 2].map(|()| sim.mark().unwrap()));
+    let (buffer, marks) = (sim.register(vec![0; 8]).unwrap(), [(); 2].map(|()| sim.mark().unwrap()));
     let (inside, read) = (sim.clone(), buffer.clone());
     sim.later(move || inside.record(Lane::Sink, marks[0], 0).unwrap());
     let inside = sim.clone();

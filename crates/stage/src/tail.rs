@@ -7,15 +7,22 @@ use plan::{BatchLayout, Plan, TAIL_LENGTH_BYTES};
 
 use crate::pack::split_tails;
 
+/// Where the tail of a shard of the row begins, and where its length stands: in bytes, among the tails.
+fn places(plan: &Plan, shard: u64) -> (usize, Range<usize>) {
+    let length = TAIL_LENGTH_BYTES as usize;
+    let at = split_tails(plan) + shard as usize * length;
+    ((shard * plan.page()) as usize, at..at + length)
+}
+
 /// Keeps `bytes` as the tail of shard `shard` of the row. `tails` are those of all of them.
 ///
 /// # Errors
 /// The tails are not in the host's memory.
 pub fn keep_tail(plan: &Plan, tails: Write<'_>, shard: u64, bytes: &[u8]) -> Result<(), Error> {
-    let (mut pages, mut lengths) = tails.split(split_tails(plan));
-    let page = (shard * plan.page()) as usize;
-    pages.bytes()?[page..][..bytes.len()].copy_from_slice(bytes);
-    lengths.bytes()?.as_chunks_mut::<4>().0[shard as usize] = (bytes.len() as u32).to_le_bytes();
+    let (page, Range { start, end }) = places(plan, shard);
+    let (pages, lengths) = tails.part(0..end).split(start);
+    pages.part(page..page + bytes.len()).bytes()?.copy_from_slice(bytes);
+    lengths.into_bytes()?.copy_from_slice(&(bytes.len() as u32).to_le_bytes());
     Ok(())
 }
 
@@ -24,10 +31,9 @@ pub fn keep_tail(plan: &Plan, tails: Write<'_>, shard: u64, bytes: &[u8]) -> Res
 /// # Errors
 /// The tails are not in the host's memory.
 pub fn tail_of<'a>(plan: &Plan, tails: &Read<'a>, shard: u64) -> Result<&'a [u8], Error> {
-    let bytes = tails.bytes()?;
-    let (pages, lengths) = bytes.split_at(split_tails(plan));
-    let length = u32::from_le_bytes(lengths.as_chunks::<4>().0[shard as usize]);
-    Ok(&pages[(shard * plan.page()) as usize..][..length as usize])
+    let (page, length) = places(plan, shard);
+    let length = tails.part(length).bytes()?.first_chunk().map_or(0, |l| u32::from_le_bytes(*l) as usize);
+    tails.part(page..page + length).bytes()
 }
 
 /// Queues the copy of the tails that a batch changed up to the device.

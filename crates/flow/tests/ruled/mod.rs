@@ -1,35 +1,36 @@
-//! The host, with calls that fail where a test says so.
+//! A device with calls that fail where a test says so.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob, Source,
+    AggregateJob, Busy, Checked, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark,
+    Name, Operation, Region, ScatterJob, Source,
 };
 use host::Host;
 use plan::{Codec, Memory};
 
 type Rule = Box<dyn Fn(&str, u64) -> bool + Send + Sync>;
 
-/// A host whose calls fail by a rule over (method, number of the call).
-pub(crate) struct Ruled {
-    inner: Host,
+/// A device whose calls fail by a rule over (method, number of the call).
+pub(crate) struct Ruled<D> {
+    inner: D,
     rule: Rule,
     counts: Mutex<std::collections::HashMap<String, u64>>,
 }
 
-impl Ruled {
+impl Ruled<Host> {
+    /// The host, under a checker.
     pub(crate) fn new(
         memory: Memory,
         rule: impl Fn(&str, u64) -> bool + Send + Sync + 'static,
-    ) -> Arc<Ruled> {
-        Arc::new(Ruled {
-            inner: Host::open(1).unwrap().with_memory(memory),
-            rule: Box::new(rule),
-            counts: Mutex::default(),
-        })
+    ) -> Arc<Checked<Ruled<Host>>> {
+        let inner = Host::open(1).unwrap().with_memory(memory);
+        Arc::new(Checked::new(Ruled { inner, rule: Box::new(rule), counts: Mutex::default() }))
     }
+}
+
+impl<D: Device> Ruled<D> {
     fn hit(&self, what: &str) -> bool {
         let mut counts = self.counts.lock().unwrap();
         let n = counts.entry(what.to_owned()).or_default();
@@ -41,7 +42,7 @@ impl Ruled {
     }
 }
 
-impl Device for Ruled {
+impl<D: Device> Device for Ruled<D> {
     fn name(&self) -> String {
         self.inner.name()
     }
@@ -51,9 +52,9 @@ impl Device for Ruled {
     fn has_gate(&self) -> bool {
         true
     }
-    fn allocate(&self, h: Home, b: usize) -> Result<Region, Error> {
+    fn allocate(&self, h: Home, b: usize, n: Name) -> Result<Region, Error> {
         self.next("allocate")?;
-        self.inner.allocate(h, b)
+        self.inner.allocate(h, b, n)
     }
     fn register(&self, b: Vec<u8>) -> Result<Region, Error> {
         self.next("register")?;
@@ -85,6 +86,9 @@ impl Device for Ruled {
     }
     fn parked(&self, m: Mark) -> Option<(u64, Duration)> {
         self.inner.parked(m)
+    }
+    fn pass(&self, lane: Lane, taken: bool) {
+        self.inner.pass(lane, taken);
     }
     fn copy(&self, on: Lane, j: CopyJob<'_>) -> Result<(), Error> {
         self.next("copy")?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use device::{
     AggregateJob, Busy, CopyJob, Device, EncodeJob, Encoder, Error, FillJob, Home, HostThread, Lane, Mark,
-    Operation, Region, ScatterJob,
+    Name, Operation, Region, ScatterJob, is_on,
 };
 use forebay_flow::table::{Case, Mechanism, Row, Stage, rows};
 use plan::{Codec, Memory};
@@ -85,7 +85,7 @@ const RING: usize = 8;
 pub(crate) const GATE: &str = "tail_published";
 
 thread_local! {
-    /// The stage that this thread works for.
+    /// The stage that this thread works for, but for what the store does on it.
     static STAGE: Cell<&'static str> = const { Cell::new("") };
 }
 
@@ -335,9 +335,9 @@ impl Device for Flawed {
         self.sim().has_gate()
     }
 
-    fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error> {
+    fn allocate(&self, home: Home, bytes: usize, name: Name) -> Result<Region, Error> {
         self.call("allocate")?;
-        self.sim().allocate(home, bytes)
+        self.sim().allocate(home, bytes, name)
     }
 
     fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {
@@ -350,7 +350,9 @@ impl Device for Flawed {
     }
 
     fn enter(&self, stage: &'static str, generation: u64, at: &'static Location<'static>) {
-        STAGE.set(stage);
+        if !is_on(Lane::Sink) {
+            STAGE.set(stage);
+        }
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
         let entered = (thread, stage, generation);
         let all = &mut self.hooks.seen.lock().unwrap().entered;

@@ -22,6 +22,8 @@ pub(crate) enum Verdict {
     /// Accesses that nothing orders: the whole report, and the stages in it.
     Race(String, Vec<Stage>),
     Deadlock(String),
+    /// A read of bytes that nobody wrote.
+    Unwritten(String),
     /// A lane was told to wait for what was not recorded yet, and would not have waited.
     Unrecorded(String),
     Bytes,
@@ -38,6 +40,7 @@ impl Verdict {
                 let stages = stages_of(&said);
                 Some(Verdict::Race(said, stages))
             }
+            (Some(said), _) if said.ends_with("nobody wrote them") => Some(Verdict::Unwritten(said)),
             (Some(said), _) => Some(Verdict::Deadlock(said)),
             (None, Err(said)) if said.contains("is not recorded yet") => Some(Verdict::Unrecorded(said)),
             (None, Err(said)) => panic!("no verdict on an order: {said}"),
@@ -53,6 +56,7 @@ impl Verdict {
                 format!("race on {}: {}", buffers(case, stages, said), names.join(" and "))
             }
             Verdict::Deadlock(_) => "deadlock".to_owned(),
+            Verdict::Unwritten(_) => "a read of what nobody wrote".to_owned(),
             Verdict::Unrecorded(_) => "a wait before its record".to_owned(),
             Verdict::Bytes => "wrong bytes".to_owned(),
         }
@@ -62,7 +66,10 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Race(said, _) | Verdict::Deadlock(said) | Verdict::Unrecorded(said) => f.write_str(said),
+            Verdict::Race(said, _)
+            | Verdict::Deadlock(said)
+            | Verdict::Unwritten(said)
+            | Verdict::Unrecorded(said) => f.write_str(said),
             Verdict::Bytes => f.write_str("wrong bytes"),
         }
     }

@@ -112,7 +112,7 @@ const FULL: Scenario =
     Scenario { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, alignment: 64 };
 
 /// The two that shipped in the reference: the pool zeroed while it is still packed, and a tail that the next batch did
-/// not wait for. One run each, no search, and the right buffer is named.
+/// not wait for. One run each, no search, and the right buffer and row are named.
 #[test]
 fn the_references_two_losses_are_found_at_once() {
     let hunt = Hunt::new(FULL);
@@ -123,6 +123,7 @@ fn the_references_two_losses_are_found_at_once() {
         let (why, _) = hunt.verdict(0, &row_flaw(Flaw::Dropped, row));
         let why = why.expect(row).to_string();
         assert!(writer.iter().any(|w| why.contains(w)) && why.contains(reader), "{row}: {why}");
+        assert!(why.split("; rows ").nth(1).is_some_and(|rows| rows.contains(row)), "{row}: {why}");
         say(&format!("{row}: {why}"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use device::{Device, Lane};
 use forebay_flow::table::Case;
-use forebay_flow::{Array, Engine, Setup};
+use forebay_flow::{Array, Engine, Setup, proof};
 use plan::{Codec, Config, DType, Dim, Facts, Fill, Memory, Mode, Plan, Tuning};
 use sim::{Chooser, Numbers, Outcome, Replay, Sim};
 
@@ -231,6 +231,9 @@ impl Script {
         if let Some(number) = fails.work {
             sim.fail_work(number);
         }
+        if wrong.fails.is_some() || fails.store.is_some() || fails.work.is_some() {
+            sim.trust_memory();
+        }
         let store = Arc::new(SimStore::new(sim.clone(), self.plan.facts.alignment, fails.store));
         let (device, seen) = Flawed::new(sim.clone(), Case::of(&self.plan), wrong.clone());
         let device = Arc::new(device);
@@ -242,7 +245,7 @@ impl Script {
         let extents = extents.lock().unwrap().clone();
         let seen = seen.lock().unwrap().clone();
         Ran {
-            outcome: sim.outcome(),
+            outcome: self.explained(sim.outcome()),
             stored,
             objects: store.objects(),
             extents,
@@ -252,6 +255,13 @@ impl Script {
             store_operations: store.operations(),
             work: sim.work(),
         }
+    }
+
+    /// Says which row a race lacks.
+    fn explained(&self, outcome: Outcome) -> Outcome {
+        let rows = outcome.race.as_ref().map(|race| proof::missing(Case::of(&self.plan), race));
+        let verdict = outcome.verdict.map(|v| rows.map_or(v.clone(), |rows| format!("{v}; rows {rows:?}")));
+        Outcome { verdict, ..outcome }
     }
 
     /// The stored objects that rows up to an extent must be, by what the whole run stores.

@@ -41,6 +41,7 @@ mod jobs;
 mod lane;
 mod memory;
 mod seam;
+pub mod sync;
 
 pub use error::{Error, Operation};
 pub use gate::gate_works;
@@ -48,8 +49,3 @@ pub use jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, NO_TAIL, ScatterJob, S
 pub use lane::{Lane, Mark};
 pub use memory::{Backing, Home, Read, Region, Write};
 pub use seam::{Busy, Device, Encoder, HostThread};
-
-/// Locks of the orchestration. They stand here so that a test can put others in their place.
-pub mod sync {
-    pub use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError};
-}

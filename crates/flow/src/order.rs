@@ -117,6 +117,12 @@ impl Order {
         let _ = self.device.record(Lane::Producer, self.fault, 0);
     }
 
+    /// Waits until the run has failed, at most for so long.
+    pub(crate) fn wait_for_fault(&self, most: Duration) {
+        // A device that cannot wait has failed: there is no better cause.
+        let _ = self.device.wait_until(Lane::Producer, self.fault, 0, self.device.now() + most);
+    }
+
     pub(crate) fn case(&self) -> Case {
         self.case
     }

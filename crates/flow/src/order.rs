@@ -114,7 +114,7 @@ impl Order {
     /// Ends every wait that may never end otherwise: the run has failed. To be called once.
     pub(crate) fn raise(&self) {
         // A device that cannot record has failed, and its waits return that.
-        let _ = self.device.record(Lane::Producer, self.fault, 0);
+        let _ = self.record(Lane::Producer, self.fault, 0);
     }
 
     /// Waits until the run has failed, at most for so long.
@@ -196,6 +196,14 @@ impl Order {
             }
         }
         Ok(ended?)
+    }
+
+    /// Records what ends a wait for ever. What fails is tried once more, and has failed all the same: the run ends, but
+    /// who sleeps until it is recorded would sleep on, and hold every buffer.
+    pub(crate) fn record(&self, lane: Lane, mark: Mark, generation: u64) -> Result<(), device::Error> {
+        self.device.record(lane, mark, generation).inspect_err(|_| {
+            let _ = self.device.record(lane, mark, generation);
+        })
     }
 
     /// How long somebody has waited, row by row.

@@ -72,14 +72,19 @@ fn check(name: &str, schedules: usize, act: impl Fn() + Send + Sync + 'static) {
     }
     let asked = std::env::var("FOREBAY_SCHEDULES").ok().and_then(|n| n.parse().ok());
     let half = asked.unwrap_or(schedules).div_ceil(2);
-    let act = Arc::new(act);
-    let (random, priorities) = (act.clone(), act);
+    let count = Arc::new(Mutex::new(0));
+    let seen = count.clone();
+    let random = Arc::new(move || {
+        *seen.lock().unwrap() += 1;
+        act();
+    });
+    let priorities = random.clone();
     let steps = catch_unwind(AssertUnwindSafe(|| {
         run(RandomScheduler::new_from_seed(1, half), move || random())
             + run(PctScheduler::new_from_seed(2, DEPTH, half), move || priorities())
     }));
     let steps = steps.unwrap_or_else(|panic| {
-        eprintln!("it drew {}", drawn::LAST.take());
+        eprintln!("schedule {} drew {}", count.lock().unwrap(), drawn::LAST.take());
         eprintln!("replay it: FOREBAY_SCHEDULE=(the schedule above) and the test {name} alone");
         resume_unwind(panic)
     });

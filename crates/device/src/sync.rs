@@ -21,7 +21,15 @@ pub use shuttle::{
 };
 
 #[cfg(feature = "shuttle")]
-pub use model::Instant;
+pub use model::{Instant, now, wait_timeout};
+
+/// This moment.
+#[cfg(not(feature = "shuttle"))]
+#[must_use]
+pub fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
+    Instant::now()
+}
 
 /// A wait of this long or longer may last for ever.
 pub const LONGEST: std::time::Duration = std::time::Duration::from_secs(86_400);
@@ -38,9 +46,6 @@ pub fn wait_timeout<'a, T>(
     let waited = notified.wait_timeout(guard, most.min(LONGEST));
     waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
 }
-
-#[cfg(feature = "shuttle")]
-pub use model::wait_timeout;
 
 #[cfg(feature = "shuttle")]
 mod model {
@@ -64,19 +69,19 @@ mod model {
     #[derive(Clone, Copy, Debug)]
     pub struct Instant(Duration);
 
-    impl Instant {
-        /// This moment.
-        #[must_use]
-        pub fn now() -> Instant {
-            let mut now = NOW.lock().unwrap_or_else(PoisonError::into_inner);
-            *now += STEP;
-            Instant(*now)
-        }
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Instant {
+        let mut now = NOW.lock().unwrap_or_else(PoisonError::into_inner);
+        *now += STEP;
+        Instant(*now)
+    }
 
+    impl Instant {
         /// Time since this moment.
         #[must_use]
         pub fn elapsed(&self) -> Duration {
-            Instant::now().0 - self.0
+            now().0 - self.0
         }
     }
 

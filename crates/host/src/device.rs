@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use device::sync::{Arc, Instant, Mutex, thread};
+use device::sync::{self, Arc, Instant, Mutex, thread};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
     Region, ScatterJob,
@@ -49,8 +49,7 @@ impl Host {
         };
         let codecs = pool(threads, "codec")?;
         let movers = pool(codecs.current_num_threads().min(MOVERS), "mover")?;
-        #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
-        let opened = Instant::now();
+        let opened = sync::now();
         let marks = Arc::new(Marks::new(opened));
         let lanes = Lanes::new(marks.clone())?;
         let core = Arc::new(Core { lanes, marks, movers, codecs, meters: Arc::default(), opened });

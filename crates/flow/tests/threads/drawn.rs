@@ -156,7 +156,8 @@ pub(crate) fn wants() -> Arc<Wants> {
 
 fn orderly(codec: usize, order: &[(u8, u8)]) -> Objects {
     let (mode, memory, interval) = (Mode::DrainBeforeKick, Memory::Host, Duration::MAX);
-    let drawn = Drawn { mode, memory, codec, alignment: 0, batch: 1, interval, fault: Fault::None, device: ruled };
+    let drawn =
+        Drawn { mode, memory, codec, alignment: 0, batch: 1, interval, fault: Fault::None, device: ruled };
     let store = store::Memory::new();
     let array = drawn.open(Arc::new(store.clone()), Box::new(|_| Ok(()))).unwrap();
     order.iter().for_each(|&which| array.append(&frame(which)).unwrap());
@@ -211,11 +212,7 @@ impl Drawn {
         plan
     }
 
-    fn open(
-        &self,
-        store: Arc<dyn store::Store>,
-        published: forebay_flow::Published,
-    ) -> Result<Array, Error> {
+    fn open(&self, store: Arc<dyn store::Store>, published: forebay_flow::Published) -> Result<Array, Error> {
         let plan = Arc::new(self.plan());
         let engine = Engine::open((self.device)(self.memory, self.fault), &plan)?;
         let interval = self.interval;
@@ -289,7 +286,8 @@ fn published(drawn: &Drawn, extents: &Arc<Extents>, sink: &Arc<Sink>) -> forebay
     let fault = drawn.fault;
     Box::new(move |extent| {
         let whole = SHARDS * extent.div_ceil(ROW) as usize;
-        let stored = seen.lock().unwrap().keys().take(whole).filter(|k| row(k) < extent.div_ceil(ROW)).count();
+        let stored =
+            seen.lock().unwrap().keys().take(whole).filter(|k| row(k) < extent.div_ceil(ROW)).count();
         assert_eq!(stored, whole, "{extent} slices are published");
         let mut published = extents.0.lock().unwrap();
         published.push(extent);

@@ -52,7 +52,7 @@ fn silence_kernels() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // Behind the hook of `shuttle`, which a first schedule sets.
-        run(RoundRobinScheduler::new(1), || shuttle::thread::yield_now());
+        run(RoundRobinScheduler::new(1), shuttle::thread::yield_now);
         let others = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let of_pool = std::thread::current().name().is_some_and(|n| n.starts_with("forebay-mover"));
@@ -94,7 +94,7 @@ fn check(name: &str, schedules: usize, act: impl Fn() + Send + Sync + 'static) {
 #[test]
 fn any_schedule_stores_the_same_bytes() {
     let wants = drawn::wants();
-    check("any_schedule_stores_the_same_bytes", 1600, move || {
+    check("any_schedule_stores_the_same_bytes", 3200, move || {
         Drawn::new(Fault::None).close().agrees(&wants);
     });
 }
@@ -102,7 +102,7 @@ fn any_schedule_stores_the_same_bytes() {
 #[test]
 fn the_clock_alone_kicks_and_publishes() {
     let wants = drawn::wants();
-    check("the_clock_alone_kicks_and_publishes", 800, move || {
+    check("the_clock_alone_kicks_and_publishes", 1600, move || {
         Drawn::new(Fault::None).wait().agrees(&wants);
     });
 }
@@ -110,7 +110,7 @@ fn the_clock_alone_kicks_and_publishes() {
 #[test]
 fn an_array_that_is_left_ends_its_threads() {
     let wants = drawn::wants();
-    check("an_array_that_is_left_ends_its_threads", 800, move || {
+    check("an_array_that_is_left_ends_its_threads", 1600, move || {
         Drawn::new(Fault::None).leave().agrees(&wants);
     });
 }
@@ -118,7 +118,7 @@ fn an_array_that_is_left_ends_its_threads() {
 #[test]
 fn a_failure_of_the_store_is_the_first_error_of_every_call() {
     let wants = drawn::wants();
-    check("a_failure_of_the_store_is_the_first_error_of_every_call", 800, move || {
+    check("a_failure_of_the_store_is_the_first_error_of_every_call", 1600, move || {
         Drawn::new(Fault::of_store()).end().agrees(&wants);
     });
 }
@@ -126,7 +126,7 @@ fn a_failure_of_the_store_is_the_first_error_of_every_call() {
 #[test]
 fn a_failure_of_the_device_is_the_first_error_of_every_call() {
     let wants = drawn::wants();
-    check("a_failure_of_the_device_is_the_first_error_of_every_call", 800, move || {
+    check("a_failure_of_the_device_is_the_first_error_of_every_call", 1600, move || {
         Drawn::new(Fault::of_device()).end().agrees(&wants);
     });
 }
@@ -150,7 +150,7 @@ fn a_bell_that_nobody_hears_is_found() {
     let found = catch_unwind(AssertUnwindSafe(|| {
         run(PctScheduler::new_from_seed(5, DEPTH, 2000), move || {
             *seen.lock().unwrap() += 1;
-            Drawn::new(Fault::None).on(deaf::Deaf::new).close_empty();
+            Drawn::new(Fault::None).on(deaf::device).close_empty();
         })
     }));
     let said = found.expect_err("nobody noticed");

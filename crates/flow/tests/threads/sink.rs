@@ -130,7 +130,13 @@ impl Store for Sink {
         self.fails.call(key)?;
         let (objects, queue) = (self.objects.clone(), self.queue.clone());
         let growing = Arc::new(Growing { key: key.to_owned(), objects, state: Plain::default() });
-        Ok(Box::new(SinkObject { growing, queue, alignment: self.alignment, fails: self.fails.clone(), at: 0 }))
+        Ok(Box::new(SinkObject {
+            growing,
+            queue,
+            alignment: self.alignment,
+            fails: self.fails.clone(),
+            at: 0,
+        }))
     }
 
     fn alignment(&self) -> u64 {

@@ -63,7 +63,8 @@ fn silence_kernels() {
     });
 }
 
-/// Half of the schedules by chance at each step, half by priorities that change a few times; or the one that is named.
+/// One of four schedules by chance at each step, the others by priorities that change a few times, which find what takes
+/// a thread that is long in coming; or the one that is named.
 fn check(name: &str, schedules: usize, act: impl Fn() + Send + Sync + 'static) {
     silence_kernels();
     if let Ok(schedule) = std::env::var("FOREBAY_SCHEDULE") {
@@ -71,7 +72,7 @@ fn check(name: &str, schedules: usize, act: impl Fn() + Send + Sync + 'static) {
         return;
     }
     let asked = std::env::var("FOREBAY_SCHEDULES").ok().and_then(|n| n.parse().ok());
-    let half = asked.unwrap_or(schedules).div_ceil(2);
+    let part = asked.unwrap_or(schedules).div_ceil(4);
     let count = Arc::new(Mutex::new(0));
     let seen = count.clone();
     let random = Arc::new(move || {
@@ -80,15 +81,15 @@ fn check(name: &str, schedules: usize, act: impl Fn() + Send + Sync + 'static) {
     });
     let priorities = random.clone();
     let steps = catch_unwind(AssertUnwindSafe(|| {
-        run(RandomScheduler::new_from_seed(1, half), move || random())
-            + run(PctScheduler::new_from_seed(2, DEPTH, half), move || priorities())
+        run(RandomScheduler::new_from_seed(1, part), move || random())
+            + run(PctScheduler::new_from_seed(2, DEPTH, 3 * part), move || priorities())
     }));
     let steps = steps.unwrap_or_else(|panic| {
         eprintln!("schedule {} drew {}", count.lock().unwrap(), drawn::LAST.take());
         eprintln!("replay it: FOREBAY_SCHEDULE=(the schedule above) and the test {name} alone");
         resume_unwind(panic)
     });
-    println!("{name}: {} schedules, {steps} steps", 2 * half);
+    println!("{name}: {} schedules, {steps} steps", 4 * part);
 }
 
 #[test]

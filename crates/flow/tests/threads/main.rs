@@ -103,7 +103,7 @@ fn any_schedule_stores_the_same_bytes() {
 #[test]
 fn the_clock_alone_kicks_and_publishes() {
     let wants = drawn::wants();
-    check("the_clock_alone_kicks_and_publishes", 1600, move || {
+    check("the_clock_alone_kicks_and_publishes", 3200, move || {
         Drawn::new(Fault::None).wait().agrees(&wants);
     });
 }

@@ -80,6 +80,12 @@ const STEPS: &[Step] = &[
         remedy: "see `cargo test --workspace --release`",
     },
     Step {
+        name: "threads",
+        need: Need::Thorough,
+        run: threads,
+        remedy: "see `cargo test -p forebay-flow --features shuttle --release --test threads`",
+    },
+    Step {
         name: "foreign readers",
         need: Need::Readers,
         run: readers::run,
@@ -107,6 +113,13 @@ fn tests(root: &Path) -> Outcome {
 
 fn release_tests(root: &Path) -> Outcome {
     show(cargo(root).args(["test", "--workspace", "--release"]))
+}
+
+/// A second build of a few rooms: with the feature, every lock is another one, and the other tests would not run.
+fn threads(root: &Path) -> Outcome {
+    let what = ["-p", "forebay-flow", "--features", "shuttle", "--release", "--test", "threads"];
+    show(cargo(root).arg("clippy").args(what).args(["--", "-D", "warnings"]))?;
+    show(cargo(root).arg("test").args(what))
 }
 
 /// Runs the steps and closes with a line that counts them.
@@ -163,7 +176,7 @@ mod tests {
         };
         assert!(skipped(&[]).is_empty());
         assert_eq!(skipped(&["--no-readers"]), ["foreign readers"]);
-        assert_eq!(skipped(&["--quick"]), ["tests (release)", "foreign readers"]);
+        assert_eq!(skipped(&["--quick"]), ["tests (release)", "threads", "foreign readers"]);
         assert!(Flags::parse(&["--quik"]).unwrap_err().contains("--quik"));
     }
 }

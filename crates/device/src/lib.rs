@@ -43,6 +43,7 @@ mod jobs;
 mod lane;
 mod memory;
 mod seam;
+pub mod sync;
 mod thread;
 
 pub use checked::{Checked, UNWRITTEN};
@@ -53,8 +54,3 @@ pub use lane::{Lane, Mark};
 pub use memory::{Backing, Home, Name, Read, Region, Write};
 pub use seam::{Busy, Device, Encoder, HostThread};
 pub use thread::{OnLane, is_on, on};
-
-/// Locks of the orchestration. They stand here so that a test can put others in their place.
-pub mod sync {
-    pub use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError};
-}

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::lane::Lane;
 
-thread_local! {
+crate::sync::thread_local! {
     /// How often this thread has taken the part of the producer, of the courier and of the store.
     static PARTS: Cell<[u32; 3]> = const { Cell::new([0; 3]) };
 }

@@ -330,8 +330,11 @@ impl Array {
         let Some(producer) = Held::by(&self.run, &self.producer, deadline) else { return };
         *lock(&self.run.waiting) = None;
         lock(&self.run.handoffs).push_back(Handed::Stop);
-        if let Err(error) = self.run.engine.order.close(Stage::Fetch, Clock::Batch, producer.batch) {
+        let rings = || self.run.engine.order.close(Stage::Fetch, Clock::Batch, producer.batch);
+        if let Err(error) = rings() {
             self.run.fail(error);
+            // Once more, or the courier sleeps on, and holds every buffer.
+            let _ = rings();
         }
     }
 

@@ -1,5 +1,7 @@
 //! Errors of a run. The first is kept, and every later call returns it.
 
+use std::time::Duration;
+
 use device::sync::{Arc, Mutex, MutexGuard};
 
 use crate::order::Order;
@@ -122,6 +124,9 @@ impl Error {
     }
 }
 
+/// Time that the cause of a lost slot has to come: a few steps, unless it was a panic of the caller's own.
+const CAUSE_WITHIN: Duration = Duration::from_secs(2);
+
 /// The first error of a run.
 pub(crate) struct Fault {
     first: Mutex<Option<Error>>,
@@ -135,6 +140,10 @@ impl Fault {
 
     /// Keeps `error` if it is the first; returns the first. Waits that may never end, end.
     pub(crate) fn keep(&self, error: Error) -> Error {
+        if matches!(error, Error::Lost { .. }) {
+            // A consequence: whoever gave the slot up, on another thread, is about to say why.
+            self.order.wait_for_fault(CAUSE_WITHIN);
+        }
         let mut first = self.lock();
         if first.is_none() {
             self.order.raise();

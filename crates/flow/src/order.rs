@@ -5,13 +5,13 @@
 //! its waits are queued, and none touches a buffer that the table does not give it.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use device::sync::{Arc, Mutex};
 use device::{Device, Lane, Mark, is_on};
 
 use crate::Error;
+use crate::run::lock;
 use crate::table::{Buffer, Case, Clock, Mechanism, ROWS, Row, Stage, rows};
 
 /// Copies of a mark: no wait reaches further back than the deepest ring.
@@ -39,9 +39,17 @@ pub(crate) struct Order {
     marks: [[Mark; RING]; ROWS],
     /// Reached when the run has failed: nobody who could wait for ever waits any longer.
     fault: Mark,
-    waited: Mutex<[(u64, Duration); ROWS]>,
-    /// Rows that have ordered something, a bit each.
-    used: AtomicU32,
+    met: Mutex<[Met; ROWS]>,
+}
+
+/// What has come of a row.
+#[derive(Clone, Copy, Default)]
+struct Met {
+    /// Whether it has ordered something.
+    used: bool,
+    /// Waits of threads, and how long they were.
+    waits: u64,
+    waited: Duration,
 }
 
 impl Order {
@@ -60,13 +68,19 @@ impl Order {
             }
         }
         let fault = device.mark()?;
-        Ok(Order { device, case, marks, fault, waited: Mutex::default(), used: AtomicU32::new(0) })
+        Ok(Order { device, case, marks, fault, met: Mutex::default() })
     }
 
     /// Ends every wait that may never end otherwise: the run has failed. To be called once.
     pub(crate) fn raise(&self) {
         // A device that cannot record has failed, and its waits return that.
-        let _ = self.device.record(Lane::Producer, self.fault, 0);
+        let _ = self.record(Lane::Producer, self.fault, 0);
+    }
+
+    /// Waits until the run has failed, at most for so long.
+    pub(crate) fn wait_for_fault(&self, most: Duration) {
+        // A device that cannot wait has failed: there is no better cause.
+        let _ = self.device.wait_until(Lane::Producer, self.fault, 0, self.device.now() + most);
     }
 
     pub(crate) fn case(&self) -> Case {
@@ -102,17 +116,16 @@ impl Order {
 
     /// Notes that every row that leads to a stage has ordered something.
     pub(crate) fn note(&self, to: Stage, generation: u64) {
+        let mut met = lock(&self.met);
         for (i, row) in rows(self.case) {
-            if row.to == to && generation >= u64::from(row.depth(self.case)) {
-                self.used.fetch_or(1 << i, Ordering::Relaxed);
-            }
+            met[i].used |= row.to == to && generation >= u64::from(row.depth(self.case));
         }
     }
 
     /// Live rows that have ordered nothing so far.
     pub(crate) fn unused(&self) -> Vec<&'static str> {
-        let used = self.used.load(Ordering::Relaxed);
-        rows(self.case).filter(|(i, _)| used >> i & 1 == 0).map(|(_, r)| r.name).collect()
+        let met = *lock(&self.met);
+        rows(self.case).filter(|(i, _)| !met[*i].used).map(|(_, r)| r.name).collect()
     }
 
     /// The declared lane of a stage is where it is submitted from: a wait or a record elsewhere would order nothing.
@@ -151,13 +164,21 @@ impl Order {
         Ok(ended?)
     }
 
+    /// Records what ends a wait for ever. What fails is tried once more, and has failed all the same: the run ends, but
+    /// who sleeps until it is recorded would sleep on, and hold every buffer.
+    pub(crate) fn record(&self, lane: Lane, mark: Mark, generation: u64) -> Result<(), device::Error> {
+        self.device.record(lane, mark, generation).inspect_err(|_| {
+            let _ = self.device.record(lane, mark, generation);
+        })
+    }
+
     /// How long somebody has waited, row by row.
     pub(crate) fn waited(&self) -> Vec<Waited> {
-        let on_host = *self.waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let met = *lock(&self.met);
         let all = rows(self.case).filter(|(_, r)| r.mechanism(self.case).costs());
         let describe = |(i, row): (usize, Row)| {
             let host = row.to.lane(self.case).is_host();
-            let (count, time) = if host { on_host[i] } else { self.parked(i)? };
+            let (count, time) = if host { (met[i].waits, met[i].waited) } else { self.parked(i)? };
             let reason = row.reason(self.case);
             Some(Waited { row: row.name, reason, on_host: host, count, time })
         };
@@ -200,9 +221,10 @@ impl Order {
         } else {
             self.device.wait(lane, mark, generation).map_err(Error::from)
         };
-        let mut waited = self.waited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        waited[i].0 += 1;
-        waited[i].1 += self.device.now().saturating_sub(start);
+        let took = self.device.now().saturating_sub(start);
+        let mut met = lock(&self.met);
+        met[i].waits += 1;
+        met[i].waited += took;
         ended
     }
 

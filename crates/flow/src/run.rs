@@ -137,11 +137,13 @@ impl Wake {
     }
 
     pub(crate) fn up(&self, run: &Run) {
+        // Ascending by the lock.
         let mut rung = lock(&self.rung);
-        // Ascending by the lock. Who is not rung may sleep on: the run has failed, and a stop does not wait for ever.
-        match run.device().record(Lane::Producer, self.mark, *rung) {
-            Ok(()) => *rung += 1,
-            Err(error) => drop(run.fault.keep(error.into())),
+        let recorded = run.engine.order.record(Lane::Producer, self.mark, *rung);
+        // Also where it failed, or each later one would be recorded before.
+        *rung += 1;
+        if let Err(error) = recorded {
+            run.fault.keep(error.into());
         }
     }
 

@@ -1,8 +1,8 @@
 //! The host as a device: five lanes on threads, kernels on a pool of threads that the lanes share.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use device::sync::{Arc, Mutex};
+use device::sync::{self, Arc, Instant, Mutex, thread};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
     Operation, Region, ScatterJob,
@@ -49,8 +49,7 @@ impl Host {
         };
         let codecs = pool(threads, "codec")?;
         let movers = pool(codecs.current_num_threads().min(MOVERS), "mover")?;
-        #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
-        let opened = Instant::now();
+        let opened = sync::now();
         let marks = Arc::new(Marks::new(opened));
         let lanes = Lanes::new(marks.clone())?;
         let core = Arc::new(Core { lanes, marks, movers, codecs, meters: Arc::default(), opened });
@@ -222,7 +221,7 @@ impl Device for Host {
     }
 
     fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
-        let thread = std::thread::Builder::new().name(format!("forebay-{name}")).spawn(body);
+        let thread = thread::Builder::new().name(format!("forebay-{name}")).spawn(body);
         Ok(Box::new(Thread(thread.map_err(|e| Error::new(Operation::Open, e))?)))
     }
 
@@ -235,7 +234,7 @@ impl Device for Host {
     }
 }
 
-struct Thread(std::thread::JoinHandle<()>);
+struct Thread(thread::JoinHandle<()>);
 
 impl HostThread for Thread {
     fn join(self: Box<Self>) -> Result<(), Error> {

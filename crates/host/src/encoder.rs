@@ -1,6 +1,8 @@
 //! CPU codecs behind the seam: a batch is encoded chunk by chunk, in parallel, with contexts that are kept.
 
-use device::sync::{Arc, Mutex};
+use std::sync::Mutex;
+
+use device::sync::Arc;
 use device::{EncodeJob, Encoder, Error, Lane, Operation};
 use rayon::prelude::*;
 
@@ -16,7 +18,8 @@ struct Work {
     prepared: Prepared,
     chunk_bytes: usize,
     worst_case: usize,
-    /// One context for each thread of the device; a thread takes its own, so the locks are never contended.
+    /// One context for each thread of the device; a thread takes its own, so the locks are never contended,
+    /// and they are the system's own: threads of a pool are no threads of the orchestration.
     contexts: Vec<Mutex<Context>>,
 }
 

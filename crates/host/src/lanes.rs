@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::JoinHandle;
 
+use device::sync::thread::{Builder, JoinHandle};
 use device::sync::{Arc, Condvar, Mutex, MutexGuard};
 use device::{Error, Lane, Mark, Operation};
 
@@ -84,7 +84,7 @@ impl Lanes {
         for (i, lane) in Lane::DEVICE.into_iter().enumerate() {
             let shared = lanes.shared.clone();
             let name = format!("forebay-{lane:?}").to_lowercase();
-            let thread = std::thread::Builder::new().name(name).spawn(move || run(&shared, i));
+            let thread = Builder::new().name(name).spawn(move || run(&shared, i));
             lanes.threads.push(thread.map_err(|e| Error::new(Operation::Open, e))?);
         }
         Ok(lanes)

@@ -1,8 +1,8 @@
 //! Marks: what was told to be recorded, and what has been reached.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use device::sync::{Condvar, Mutex, MutexGuard};
+use device::sync::{Condvar, Instant, Mutex, MutexGuard, wait_timeout};
 use device::{Error, Mark, Operation};
 
 #[derive(Clone, Copy, Default)]
@@ -114,9 +114,7 @@ impl Marks {
             let Some(left) = deadline.checked_sub(self.opened.elapsed()).filter(|d| !d.is_zero()) else {
                 return false;
             };
-            // The system's clock does not reach as far as a `Duration` can say; a day later it is asked again.
-            let waited = self.changed.wait_timeout(states, left.min(Duration::from_secs(86_400)));
-            states = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            states = wait_timeout(&self.states, states, &self.changed, left);
         }
     }
 }

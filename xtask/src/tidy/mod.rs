@@ -4,6 +4,7 @@ mod arrows;
 mod dependencies;
 mod documents;
 mod licences;
+mod locks;
 mod manifest;
 mod rust;
 mod sources;
@@ -57,6 +58,7 @@ fn findings(root: &Path) -> Result<Vec<Finding>, String> {
     findings.extend(arrows::check(&sources));
     findings.extend(dependencies::check(&sources));
     findings.extend(rust::check(&sources));
+    findings.extend(locks::check(&sources));
     findings.extend(text::check(&sources));
     findings.extend(words::check(&sources));
     findings.extend(documents::check(&sources));

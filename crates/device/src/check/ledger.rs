@@ -76,7 +76,7 @@ pub(crate) struct Ledger(Mutex<State>);
 /// A stage, its generation, and where it was entered.
 type Stage = (&'static str, u64, Option<&'static Location<'static>>);
 
-thread_local! {
+crate::sync::thread_local! {
     /// What this thread works for: as a whole, and for the store, which may do so in between.
     static STAGES: [Cell<Stage>; 2] = const { [const { Cell::new(("no stage", 0, None)) }; 2] };
 }

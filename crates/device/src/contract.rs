@@ -360,15 +360,15 @@ fn encoded_chunks_decode(device: &dyn Device, codec: &plan::Codec, decode: Decod
     for (i, b) in data[4 * size..6 * size].iter_mut().enumerate() {
         *b = (i / 100) as u8;
     }
-    let encoder = device.prepare(codec, size, element).unwrap();
-    let worst = encoder.worst_case();
-    assert!(worst as u64 <= codec.worst_case(size as u64), "the plan knows the bound");
+    let encoder = device.prepare(codec, chunks as u64, size, element).unwrap();
+    let worst = encoder.worst_case().next_multiple_of(16);
+    assert!(encoder.worst_case() as u64 <= codec.worst_case(size as u64), "the plan knows the bound");
     let pool = Bytes::new(device, &data);
     let scratch = Bytes::zeroed(device, chunks * worst);
     let sizes = Bytes::zeroed(device, chunks * 8);
     let run = || {
         let (scratch, sizes) = (scratch.write(), sizes.write());
-        let job = EncodeJob { chunks: chunks as u32, pool: pool.read(), scratch, sizes };
+        let job = EncodeJob { chunks: chunks as u32, pool: pool.read(), scratch, stride: worst as u64, sizes };
         encoder.encode(Lane::Compress, job).unwrap();
     };
     run();

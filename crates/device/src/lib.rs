@@ -39,6 +39,7 @@ mod error;
 mod gate;
 mod jobs;
 mod lane;
+pub mod marks;
 mod memory;
 mod seam;
 

@@ -151,11 +151,17 @@ pub trait Device: Send + Sync {
     /// The lane cannot take the work.
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error>;
 
-    /// Prepares a codec for chunks of `chunk_bytes` bytes of elements of `element` bytes.
+    /// Prepares a codec for batches of at most `chunks` chunks of `chunk_bytes` bytes, of elements of `element` bytes.
     ///
     /// # Errors
-    /// The device has no such codec.
-    fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error>;
+    /// The device has no such codec, or not the memory that it works in.
+    fn prepare(
+        &self,
+        codec: &Codec,
+        chunks: u64,
+        chunk_bytes: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error>;
 
     /// Waits until all device lanes are idle.
     ///

@@ -161,6 +161,13 @@ impl Plan {
         u64::from(self.batch_epochs) * self.grid.chunks_per_epoch
     }
 
+    /// Bytes from an encoded chunk to the next in the codec's scratch: room for the worst case, and words of a GPU begin
+    /// where they must.
+    #[must_use]
+    pub fn slot_bytes(&self) -> u64 {
+        self.codec.worst_case(self.chunk_bytes).next_multiple_of(16)
+    }
+
     /// Dimensions in storage order.
     pub fn stored_dims(&self) -> impl Iterator<Item = &Dim> {
         self.order.positions.iter().map(|&d| &self.dims[d])
@@ -246,7 +253,7 @@ impl Plan {
         }
         hold("chunk pool", slots, bytes(self.chunk_bytes)?);
         if !self.codec.is_none() {
-            hold("codec scratch", 1, bytes(self.codec.worst_case(self.chunk_bytes) + 8)?);
+            hold("codec scratch", 1, bytes(self.slot_bytes() + 8)?);
         }
         hold("lookup tables", slots + 1, tables);
         hold("packed", slots, packed);

@@ -265,9 +265,15 @@ impl Device for Flawed {
         self.sim.aggregate(self.lane(on), job)
     }
 
-    fn prepare(&self, codec: &Codec, chunk: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
+    fn prepare(
+        &self,
+        codec: &Codec,
+        chunks: u64,
+        chunk: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error> {
         self.call("prepare")?;
-        self.sim.prepare(codec, chunk, element)
+        self.sim.prepare(codec, chunks, chunk, element)
     }
 
     fn synchronize(&self) -> Result<(), Error> {

@@ -1,0 +1,335 @@
+//! An NVIDIA GPU as a device.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use cudarc::driver::sys::CUdevice_attribute;
+use device::marks::Marks;
+use device::sync::{Arc, Mutex};
+use device::{
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
+    Region, ScatterJob,
+};
+use plan::{Codec, Memory};
+
+use crate::driver::{Context, Function, Launch, Module, Number, Stream};
+use crate::kernels::{self, Launcher};
+use crate::lanes::Lanes;
+use crate::{encoder, memory};
+
+/// Devices of this process that have a gate: see [`MOST_GATED`].
+static GATED: AtomicUsize = AtomicUsize::new(0);
+
+/// Devices with a gate that fit the GPU's hardware queues: 32 queues, five streams each. More streams share queues, and
+/// one that stands at a gate would hold up those behind it: such devices have none, and drain before they kick.
+const MOST_GATED: usize = 6;
+
+/// A GPU.
+pub struct Cuda {
+    core: Arc<Core>,
+}
+
+/// What the device and its encoders share. Fields are dropped in this order: lanes come to rest before the kernels go.
+pub(crate) struct Core {
+    lanes: Lanes,
+    kernels: Kernels,
+    marks: Arc<Marks>,
+    /// Gates by their marks: numbers that the host raises.
+    gates: Mutex<Vec<(Mark, Arc<Number>)>>,
+    has_gate: bool,
+    context: Arc<Context>,
+    opened: Instant,
+}
+
+/// The loaded kernels.
+struct Kernels {
+    functions: Vec<(&'static str, Function)>,
+    _module: Module,
+}
+
+/// Launches kernels on a lane's stream.
+pub(crate) struct OnStream<'a> {
+    stream: &'a Stream,
+    kernels: &'a Kernels,
+}
+
+impl OnStream<'_> {
+    /// The stream, for a library.
+    pub(crate) fn raw(&self) -> *mut c_void {
+        self.stream.raw()
+    }
+}
+
+impl Launcher for OnStream<'_> {
+    unsafe fn launch(
+        &self,
+        kernel: &str,
+        grid: (u32, u32),
+        (block, shared): (u32, u32),
+        params: *const c_void,
+    ) -> Result<(), Error> {
+        let known = self.kernels.functions.iter().find(|(name, _)| *name == kernel);
+        let Some((_, function)) = known else {
+            return Err(Error::new(Operation::Open, format!("there is no kernel {kernel}")));
+        };
+        let launch = Launch { function: *function, grid, block, shared };
+        // SAFETY: the caller vouches for it.
+        unsafe { self.stream.launch(&launch, params) }
+    }
+}
+
+impl Kernels {
+    fn load(context: &Arc<Context>) -> Result<Kernels, Error> {
+        let module = Module::load(context, kernels::IMAGE)?;
+        let find = |name: &'static str| Ok((name, module.function(name)?));
+        let functions = kernels::NAMES.into_iter().map(find).collect::<Result<_, Error>>()?;
+        Ok(Kernels { functions, _module: module })
+    }
+}
+
+/// Whether there is a GPU that can be opened, and if not, why.
+///
+/// # Errors
+/// There is no driver, no GPU, or the driver is too old for the kernels.
+pub fn probe() -> Result<(), Error> {
+    let context = Context::open(0)?;
+    Kernels::load(&context).map(drop)
+}
+
+/// Bytes of the GPU's memory that a codec works in, beside its buffers, for batches of `chunks` chunks of `chunk_bytes`
+/// bytes.
+///
+/// # Errors
+/// The GPU has no such codec.
+pub fn workspace(codec: &Codec, chunks: u64, chunk_bytes: u64) -> Result<u64, Error> {
+    Context::open(0)?.bind()?;
+    encoder::workspace(codec, chunks as usize, chunk_bytes as usize)
+}
+
+impl Cuda {
+    /// Opens the GPU of a number, 0 being the first.
+    ///
+    /// # Errors
+    /// There is no driver or no such GPU; the driver is too old for the kernels; the system gives no more threads.
+    pub fn open(ordinal: u32) -> Result<Cuda, Error> {
+        let context = Context::open(ordinal)?;
+        let kernels = Kernels::load(&context)?;
+        #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
+        let opened = Instant::now();
+        let marks = Arc::new(Marks::new(opened));
+        let lanes = Lanes::new(&context, marks.clone())?;
+        let able = context.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS) == 1;
+        let has_gate = able && GATED.fetch_add(1, Ordering::Relaxed) < MOST_GATED;
+        if able && !has_gate {
+            GATED.fetch_sub(1, Ordering::Relaxed);
+        }
+        let core = Core { lanes, kernels, marks, gates: Mutex::default(), has_gate, context, opened };
+        Ok(Cuda { core: Arc::new(core) })
+    }
+
+    /// Bytes of the GPU's memory that are free now, and that there are.
+    ///
+    /// # Errors
+    /// The driver does not say.
+    pub fn memory_left(&self) -> Result<(u64, u64), Error> {
+        self.core.context.memory()
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if self.has_gate {
+            GATED.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Where kernels say what went wrong.
+    pub(crate) fn trouble(&self) -> u64 {
+        self.lanes.trouble()
+    }
+
+    /// Queues work that launches kernels.
+    pub(crate) fn run<Job: Send + 'static>(
+        &self,
+        busy: Busy,
+        job: Job,
+        queue: impl FnOnce(&OnStream<'_>, &Job) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.lanes.run(busy, job, |stream, job| queue(&OnStream { stream, kernels: &self.kernels }, job))
+    }
+
+    fn gate_of(&self, mark: Mark) -> Option<Arc<Number>> {
+        let gates = self.gates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        gates.iter().find(|(m, _)| *m == mark).map(|(_, number)| number.clone())
+    }
+}
+
+fn busy(name: &'static str, lane: Lane, (read, written): (u64, u64)) -> Busy {
+    Busy { name, lane, count: 1, time: Duration::ZERO, read, written }
+}
+
+impl Device for Cuda {
+    fn name(&self) -> String {
+        self.core.context.name()
+    }
+
+    fn memory(&self) -> Memory {
+        Memory::Device
+    }
+
+    fn has_gate(&self) -> bool {
+        self.core.has_gate
+    }
+
+    fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error> {
+        match home {
+            Home::Host => memory::on_host(&self.core.context, bytes),
+            Home::Device => memory::on_device(&self.core.context, bytes),
+        }
+    }
+
+    fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {
+        memory::adopt(&self.core.context, bytes)
+    }
+
+    fn mark(&self) -> Result<Mark, Error> {
+        Ok(self.core.marks.add(false))
+    }
+
+    fn gate(&self) -> Result<Mark, Error> {
+        if !self.core.has_gate {
+            return Err(Error::new(Operation::Open, "this GPU has no gate: drain before kick"));
+        }
+        let (mark, number) = (self.core.marks.add(true), Arc::new(Number::new(&self.core.context)?));
+        self.core.gates.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((mark, number));
+        Ok(mark)
+    }
+
+    fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
+        self.core.marks.tell(mark, generation)?;
+        if !on.is_host() {
+            return self.core.lanes.record(on, mark, generation);
+        }
+        self.core.marks.reach(mark, generation);
+        if let Some(number) = self.core.gate_of(mark) {
+            number.set(generation + 1);
+        }
+        Ok(())
+    }
+
+    fn wait(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
+        if on.is_host() {
+            self.core.marks.wait(mark, generation);
+            return self.core.lanes.check();
+        }
+        self.core.marks.expect_told(mark, generation)?;
+        match self.core.gate_of(mark) {
+            Some(number) => self.core.lanes.wait_number(on, &number, generation + 1),
+            None => self.core.lanes.wait(on, mark),
+        }
+    }
+
+    fn wait_until(&self, _on: Lane, mark: Mark, generation: u64, deadline: Duration) -> Result<bool, Error> {
+        Ok(self.core.marks.wait_until(mark, generation, deadline))
+    }
+
+    fn wait_either(&self, _on: Lane, first: (Mark, u64), or: (Mark, u64)) -> Result<bool, Error> {
+        let reached = self.core.marks.wait_either(first, or);
+        self.core.lanes.check()?;
+        Ok(reached)
+    }
+
+    fn parked(&self, _mark: Mark) -> Option<(u64, Duration)> {
+        None
+    }
+
+    fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
+        let bytes = job.from.len();
+        if bytes != job.to.len() {
+            let why = format!("{bytes} bytes do not go into {}", job.to.len());
+            return Err(Error::new(Operation::Copy, why));
+        }
+        // SAFETY: whoever minted the views vouched for the order of this work too.
+        let job = unsafe { job.detach() };
+        let moved = (bytes as u64, bytes as u64);
+        self.core.lanes.run(busy("copy", on, moved), job, |stream, job| {
+            let (to, from) = (job.to.address().addr() as u64, job.from.address().addr() as u64);
+            // SAFETY: the job keeps both regions until the copy has run.
+            unsafe { stream.copy(to, from, bytes) }
+        })
+    }
+
+    fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error> {
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        let moved = (0, job.to.len() as u64);
+        self.core.run(busy("fill", on, moved), job, |launcher, job| {
+            // SAFETY: the job keeps its view until the kernel has run.
+            unsafe { kernels::fill(launcher, job) }
+        })
+    }
+
+    fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
+        let bytes = job.count * job.geometry.element as u64;
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        self.core.run(busy("scatter", on, (bytes, bytes)), job, |launcher, job| {
+            // SAFETY: as in `fill`.
+            unsafe { kernels::scatter(launcher, job) }
+        })
+    }
+
+    fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
+        let bytes = u64::from(job.chunks) * job.stride;
+        let trouble = self.core.trouble();
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        self.core.run(busy("aggregate", on, (bytes, 0)), job, |launcher, job| {
+            // SAFETY: as in `fill`; the tables are the plan's.
+            unsafe { kernels::aggregate(launcher, job, trouble) }
+        })
+    }
+
+    fn prepare(
+        &self,
+        codec: &Codec,
+        chunks: u64,
+        chunk_bytes: usize,
+        _element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error> {
+        encoder::prepare(&self.core, codec, chunks as usize, chunk_bytes)
+    }
+
+    fn synchronize(&self) -> Result<(), Error> {
+        self.core.lanes.synchronize()
+    }
+
+    fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
+        #[expect(clippy::disallowed_methods, reason = "this is the seam's way to a thread")]
+        let thread = std::thread::Builder::new().name(format!("forebay-{name}")).spawn(body);
+        Ok(Box::new(Thread(thread.map_err(|e| Error::new(Operation::Open, e))?)))
+    }
+
+    fn now(&self) -> Duration {
+        self.core.opened.elapsed()
+    }
+
+    fn busy(&self) -> Vec<Busy> {
+        self.core.lanes.busy()
+    }
+}
+
+struct Thread(std::thread::JoinHandle<()>);
+
+impl HostThread for Thread {
+    fn join(self: Box<Self>) -> Result<(), Error> {
+        self.0.join().map_err(|_| Error::new(Operation::Wait, "a thread panicked"))
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cudarc::driver::sys::CUdevice_attribute;
 use device::marks::Marks;
-use device::sync::{Arc, Mutex};
+use device::sync::{Arc, Mutex, MutexGuard};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
     Region, ScatterJob,
@@ -16,7 +16,7 @@ use plan::{Codec, Memory};
 use crate::driver::{Context, Function, Launch, Module, Number, Stream};
 use crate::kernels::{self, Launcher};
 use crate::lanes::Lanes;
-use crate::{encoder, memory};
+use crate::{encoder, memory, quiet};
 
 /// Devices of this process that have a gate: see [`MOST_GATED`].
 static GATED: AtomicUsize = AtomicUsize::new(0);
@@ -30,16 +30,57 @@ pub struct Cuda {
     core: Arc<Core>,
 }
 
-/// What the device and its encoders share. Fields are dropped in this order: lanes come to rest before the kernels go.
+/// What the device and its encoders share. Fields are dropped in this order: lanes come to rest first.
 pub(crate) struct Core {
     lanes: Lanes,
-    kernels: Kernels,
+    kernels: Arc<Kernels>,
     marks: Arc<Marks>,
-    /// Gates by their marks: numbers that the host raises.
-    gates: Mutex<Vec<(Mark, Arc<Number>)>>,
+    gates: Mutex<Vec<(Mark, Arc<Gate>)>>,
     has_gate: bool,
     context: Arc<Context>,
     opened: Instant,
+}
+
+/// A number that the host raises.
+struct Gate {
+    number: Number,
+    /// Numbers that lanes were told to wait for and that have not come.
+    armed: Mutex<Vec<u64>>,
+}
+
+impl Gate {
+    fn armed(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.armed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Lets everybody through who waits for a number up to this one.
+    fn open(&self, number: u64) {
+        let mut armed = self.armed();
+        self.number.set(number);
+        let before = armed.len();
+        armed.retain(|least| *least > number);
+        let through = before - armed.len();
+        drop(armed);
+        quiet::disarm(through);
+    }
+
+    /// Tells a lane to wait for a number, which may be there already.
+    fn wait(&self, lanes: &Lanes, on: Lane, least: u64) -> Result<(), Error> {
+        if self.number.get() >= least {
+            return lanes.wait_number(on, &self.number, least);
+        }
+        quiet::arm();
+        let mut armed = self.armed();
+        let queued = lanes.wait_number(on, &self.number, least);
+        if queued.is_ok() && self.number.get() < least {
+            armed.push(least);
+            return Ok(());
+        }
+        // Nobody stands there: it failed, or was opened meanwhile.
+        drop(armed);
+        quiet::disarm(1);
+        queued
+    }
 }
 
 /// The loaded kernels.
@@ -80,6 +121,19 @@ impl Launcher for OnStream<'_> {
 }
 
 impl Kernels {
+    /// The kernels in a GPU's context: loaded once in a process.
+    fn of(context: &Arc<Context>) -> Result<Arc<Kernels>, Error> {
+        static LOADED: Mutex<Vec<(u32, Arc<Kernels>)>> = Mutex::new(Vec::new());
+        let mut loaded = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let ordinal = context.ordinal();
+        if let Some((_, kernels)) = loaded.iter().find(|(o, _)| *o == ordinal) {
+            return Ok(kernels.clone());
+        }
+        let kernels = Arc::new(quiet::exclusive(|| Kernels::load(context))?);
+        loaded.push((ordinal, kernels.clone()));
+        Ok(kernels)
+    }
+
     fn load(context: &Arc<Context>) -> Result<Kernels, Error> {
         let module = Module::load(context, kernels::IMAGE)?;
         let find = |name: &'static str| Ok((name, module.function(name)?));
@@ -94,7 +148,7 @@ impl Kernels {
 /// There is no driver, no GPU, or the driver is too old for the kernels.
 pub fn probe() -> Result<(), Error> {
     let context = Context::open(0)?;
-    Kernels::load(&context).map(drop)
+    Kernels::of(&context).map(drop)
 }
 
 /// Bytes of the GPU's memory that a codec works in, beside its buffers, for batches of `chunks` chunks of `chunk_bytes`
@@ -114,12 +168,13 @@ impl Cuda {
     /// There is no driver or no such GPU; the driver is too old for the kernels; the system gives no more threads.
     pub fn open(ordinal: u32) -> Result<Cuda, Error> {
         let context = Context::open(ordinal)?;
-        let kernels = Kernels::load(&context)?;
+        let kernels = Kernels::of(&context)?;
         #[expect(clippy::disallowed_methods, reason = "this is the seam's clock")]
         let opened = Instant::now();
         let marks = Arc::new(Marks::new(opened));
         let lanes = Lanes::new(&context, marks.clone())?;
-        let able = context.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS) == 1;
+        let able =
+            context.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS) == 1;
         let has_gate = able && GATED.fetch_add(1, Ordering::Relaxed) < MOST_GATED;
         if able && !has_gate {
             GATED.fetch_sub(1, Ordering::Relaxed);
@@ -139,6 +194,10 @@ impl Cuda {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        // Whoever stands at a gate that nobody will open any more: the lanes must come to rest.
+        for (_, gate) in self.gates.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner) {
+            gate.open(u64::MAX);
+        }
         if self.has_gate {
             GATED.fetch_sub(1, Ordering::Relaxed);
         }
@@ -165,9 +224,9 @@ impl Core {
         self.lanes.run(busy, job, |stream, job| queue(&OnStream { stream, kernels: &self.kernels }, job))
     }
 
-    fn gate_of(&self, mark: Mark) -> Option<Arc<Number>> {
+    fn gate_of(&self, mark: Mark) -> Option<Arc<Gate>> {
         let gates = self.gates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        gates.iter().find(|(m, _)| *m == mark).map(|(_, number)| number.clone())
+        gates.iter().find(|(m, _)| *m == mark).map(|(_, gate)| gate.clone())
     }
 }
 
@@ -207,8 +266,13 @@ impl Device for Cuda {
         if !self.core.has_gate {
             return Err(Error::new(Operation::Open, "this GPU has no gate: drain before kick"));
         }
-        let (mark, number) = (self.core.marks.add(true), Arc::new(Number::new(&self.core.context)?));
-        self.core.gates.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((mark, number));
+        let gate = Gate { number: Number::new(&self.core.context)?, armed: Mutex::default() };
+        let mark = self.core.marks.add(true);
+        self.core
+            .gates
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push((mark, Arc::new(gate)));
         Ok(mark)
     }
 
@@ -218,8 +282,8 @@ impl Device for Cuda {
             return self.core.lanes.record(on, mark, generation);
         }
         self.core.marks.reach(mark, generation);
-        if let Some(number) = self.core.gate_of(mark) {
-            number.set(generation + 1);
+        if let Some(gate) = self.core.gate_of(mark) {
+            gate.open(generation + 1);
         }
         Ok(())
     }
@@ -231,7 +295,7 @@ impl Device for Cuda {
         }
         self.core.marks.expect_told(mark, generation)?;
         match self.core.gate_of(mark) {
-            Some(number) => self.core.lanes.wait_number(on, &number, generation + 1),
+            Some(gate) => gate.wait(&self.core.lanes, on, generation + 1),
             None => self.core.lanes.wait(on, mark),
         }
     }
@@ -312,7 +376,6 @@ impl Device for Cuda {
     }
 
     fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
-        #[expect(clippy::disallowed_methods, reason = "this is the seam's way to a thread")]
         let thread = std::thread::Builder::new().name(format!("forebay-{name}")).spawn(body);
         Ok(Box::new(Thread(thread.map_err(|e| Error::new(Operation::Open, e))?)))
     }

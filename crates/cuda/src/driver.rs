@@ -89,13 +89,22 @@ impl Context {
         check(unsafe { sys::cuCtxSetCurrent(self.raw) }, Operation::Open, "cuCtxSetCurrent")
     }
 
+    /// Number of the GPU.
+    pub(crate) fn ordinal(&self) -> u32 {
+        self.device as u32
+    }
+
     /// The GPU's name.
     pub(crate) fn name(&self) -> String {
         let mut name = [0u8; 128];
         // SAFETY: room for as many bytes as it is told; the last one stays zero.
         let got = unsafe { sys::cuDeviceGetName(name.as_mut_ptr().cast(), 127, self.device) };
         let text = CStr::from_bytes_until_nul(&name).unwrap_or(c"GPU").to_string_lossy();
-        if check(got, Operation::Open, "cuDeviceGetName").is_ok() { text.into_owned() } else { "GPU".to_owned() }
+        if check(got, Operation::Open, "cuDeviceGetName").is_ok() {
+            text.into_owned()
+        } else {
+            "GPU".to_owned()
+        }
     }
 
     /// An attribute of the GPU; 0 where the driver does not know it.
@@ -298,16 +307,17 @@ impl DeviceMemory {
     pub(crate) fn new(context: &Arc<Context>, len: usize) -> Result<DeviceMemory, Error> {
         context.bind()?;
         let (mut address, size) = (0, len.max(16));
+        // On the default stream, for which those of the lanes do not wait by themselves.
+        let default = std::ptr::null_mut();
         // SAFETY: points to a variable of its type.
-        let got = unsafe { sys::cuMemAlloc_v2(&raw mut address, size) };
-        check(got, Operation::Allocate, "cuMemAlloc").map_err(|e| too_large(&e, context, len))?;
+        let got = unsafe { sys::cuMemAllocAsync(&raw mut address, size, default) };
+        check(got, Operation::Allocate, "cuMemAllocAsync").map_err(|e| too_large(&e, context, len))?;
         let memory = DeviceMemory { address, len, context: context.clone() };
         // SAFETY: just allocated, of this size.
-        let set = unsafe { sys::cuMemsetD8_v2(address, 0, size) };
-        check(set, Operation::Allocate, "cuMemsetD8")?;
-        // The default stream: those of the lanes do not wait for it by themselves.
-        // SAFETY: the null stream always is.
-        let done = unsafe { sys::cuStreamSynchronize(std::ptr::null_mut()) };
+        let set = unsafe { sys::cuMemsetD8Async(address, 0, size, default) };
+        check(set, Operation::Allocate, "cuMemsetD8Async")?;
+        // SAFETY: the default stream always is.
+        let done = unsafe { sys::cuStreamSynchronize(default) };
         check(done, Operation::Allocate, "cuStreamSynchronize")?;
         Ok(memory)
     }
@@ -325,13 +335,15 @@ fn too_large(error: &Error, context: &Context, len: usize) -> Error {
 impl Drop for DeviceMemory {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
+            // In the order of the default stream, and so without waiting for any lane.
             // SAFETY: allocated in `new`, freed once; work that uses it holds the region, and so this.
-            let _ = unsafe { sys::cuMemFree_v2(self.address) };
+            let _ = unsafe { sys::cuMemFreeAsync(self.address, std::ptr::null_mut()) };
         }
     }
 }
 
 /// Memory of the host that the GPU reaches: pages that stay where they are. Never write-combined, because the host reads it.
+/// To be dropped by [`quiet::bury`](crate::quiet::bury) alone.
 pub(crate) struct Pinned {
     pub(crate) base: *mut u8,
     pub(crate) len: usize,
@@ -352,7 +364,9 @@ impl Pinned {
         // SAFETY: points to a variable of its type.
         let got = unsafe { sys::cuMemHostAlloc(&raw mut base, size, flags) };
         check(got, Operation::Allocate, "cuMemHostAlloc").map_err(|e| {
-            let why = format!("{len} bytes of pinned host memory ({e}): make chunks, batches or slots fewer or smaller");
+            let why = format!(
+                "{len} bytes of pinned host memory ({e}): make chunks, batches or slots fewer or smaller"
+            );
             Error::new(Operation::Allocate, why)
         })?;
         let base = base.cast::<u8>();
@@ -371,7 +385,28 @@ impl Drop for Pinned {
     }
 }
 
-/// Memory of the caller's that the GPU reaches where it lies.
+/// Memory that is given up when this is dropped: see [`quiet`](crate::quiet).
+pub(crate) struct Buried<Memory: Send + 'static>(Option<Memory>);
+
+impl<Memory: Send> Buried<Memory> {
+    pub(crate) fn new(memory: Memory) -> Buried<Memory> {
+        Buried(Some(memory))
+    }
+
+    pub(crate) fn get(&self) -> &Memory {
+        self.0.as_ref().expect("taken by the drop alone")
+    }
+}
+
+impl<Memory: Send> Drop for Buried<Memory> {
+    fn drop(&mut self) {
+        if let Some(memory) = self.0.take() {
+            crate::quiet::bury(Box::new(memory));
+        }
+    }
+}
+
+/// Memory of the caller's that the GPU reaches where it lies. To be dropped as [`Pinned`] is.
 pub(crate) struct Registered {
     pub(crate) base: *mut u8,
     pub(crate) len: usize,
@@ -408,16 +443,16 @@ impl Drop for Registered {
 }
 
 /// A number that the host raises and streams wait for, or that kernels write and the host reads.
-pub(crate) struct Number(Pinned);
+pub(crate) struct Number(Buried<Pinned>);
 
 impl Number {
     pub(crate) fn new(context: &Arc<Context>) -> Result<Number, Error> {
-        Ok(Number(Pinned::new(context, 8)?))
+        Ok(Number(Buried::new(Pinned::new(context, 8)?)))
     }
 
     fn cell(&self) -> &std::sync::atomic::AtomicU64 {
         // SAFETY: eight aligned bytes that live as long as this; the GPU reads and writes them whole.
-        unsafe { std::sync::atomic::AtomicU64::from_ptr(self.0.base.cast()) }
+        unsafe { std::sync::atomic::AtomicU64::from_ptr(self.0.get().base.cast()) }
     }
 
     /// All that was written before is seen by whoever sees the number.
@@ -431,7 +466,7 @@ impl Number {
 
     /// Its address, which is the same for host and GPU.
     pub(crate) fn address(&self) -> u64 {
-        self.0.base.addr() as u64
+        self.0.get().base.addr() as u64
     }
 }
 
@@ -444,7 +479,7 @@ unsafe impl Send for Function {}
 // SAFETY: as above.
 unsafe impl Sync for Function {}
 
-/// Loaded kernels.
+/// Loaded kernels. Never unloaded: that would wait for every lane.
 pub(crate) struct Module {
     raw: sys::CUmodule,
     context: Arc<Context>,
@@ -473,14 +508,5 @@ impl Module {
         let found = unsafe { sys::cuModuleGetFunction(&raw mut raw, self.raw, c_name.as_ptr()) };
         check(found, Operation::Open, &format!("cuModuleGetFunction({name})"))?;
         Ok(Function(raw))
-    }
-}
-
-impl Drop for Module {
-    fn drop(&mut self) {
-        if self.context.bind().is_ok() {
-            // SAFETY: loaded in `load`, unloaded once, after the lanes are idle (see `device`).
-            let _ = unsafe { sys::cuModuleUnload(self.raw) };
-        }
     }
 }

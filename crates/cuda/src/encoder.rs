@@ -97,7 +97,8 @@ impl Zstd {
         if fits {
             return Ok(());
         }
-        let why = format!("{chunks} chunks of at most {} bytes do not fit what was prepared", self.worst_case);
+        let why =
+            format!("{chunks} chunks of at most {} bytes do not fit what was prepared", self.worst_case);
         Err(Error::new(Operation::Encode, why))
     }
 }
@@ -147,4 +148,3 @@ pub(crate) fn prepare(
 ) -> Result<Arc<dyn Encoder>, Error> {
     Ok(Arc::new(Zstd::new(core.clone(), codec, chunks, chunk_bytes)?))
 }
-

@@ -218,7 +218,9 @@ pub unsafe fn scatter(launcher: &dyn Launcher, job: &ScatterJob<'_>) -> Result<(
     let g = &*job.geometry;
     let size = g.element as u64;
     let (source, fill) = match &job.source {
-        Source::Elements(read) if read.len() as u64 == job.count * size => (read.address().addr() as u64, [0; 8]),
+        Source::Elements(read) if read.len() as u64 == job.count * size => {
+            (read.address().addr() as u64, [0; 8])
+        }
         Source::Elements(read) => {
             let why = format!("{} bytes are not {} elements of {size}", read.len(), job.count);
             return Err(Error::new(Operation::Scatter, why));
@@ -236,7 +238,12 @@ pub unsafe fn scatter(launcher: &dyn Launcher, job: &ScatterJob<'_>) -> Result<(
     let wide = widened(job, source, pool.0);
     let mut dims = [Dim::default(); 32];
     for (to, d) in dims.iter_mut().zip(&g.dims) {
-        *to = Dim { extent: d.extent, chunk: d.chunk, chunk_step: d.chunk_step / wide, inside_step: d.inside_step / wide };
+        *to = Dim {
+            extent: d.extent,
+            chunk: d.chunk,
+            chunk_step: d.chunk_step / wide,
+            inside_step: d.inside_step / wide,
+        };
     }
     // The innermost dimension is the one that is contiguous: of it, some elements are one.
     let last = &mut dims[g.dims.len() - 1];
@@ -388,7 +395,11 @@ fn multiply(a: u32, mut b: u32) -> u32 {
 ///
 /// # Safety
 /// As for [`fill`], for all that `params` points to.
-pub(crate) unsafe fn encode(launcher: &dyn Launcher, kernel: &str, params: &EncodeParams) -> Result<(), Error> {
+pub(crate) unsafe fn encode(
+    launcher: &dyn Launcher,
+    kernel: &str,
+    params: &EncodeParams,
+) -> Result<(), Error> {
     // SAFETY: the caller vouches for it.
     unsafe { launch(launcher, kernel, blocks(params.chunks), (BLOCK, 0), params) }
 }

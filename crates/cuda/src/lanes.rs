@@ -21,7 +21,12 @@ enum Task {
     /// A mark is reached when the event is.
     Reach(Arc<Event>, Mark, u64),
     /// Work between two events: its time counts, and then its memory is let go.
-    Done { start: Event, end: Event, busy: Busy, keep: Box<dyn Send> },
+    Done {
+        start: Event,
+        end: Event,
+        busy: Busy,
+        keep: Box<dyn Send>,
+    },
     Stop,
 }
 
@@ -72,7 +77,6 @@ impl Lanes {
         for (i, lane) in Lane::DEVICE.into_iter().enumerate() {
             let shared = lanes.shared.clone();
             let name = format!("forebay-{lane:?}").to_lowercase();
-            #[expect(clippy::disallowed_methods, reason = "the device's own threads")]
             let thread = std::thread::Builder::new().name(name).spawn(move || watch(&shared, i));
             lanes.threads.push(thread.map_err(|e| Error::new(Operation::Open, e))?);
         }

@@ -9,5 +9,6 @@ pub mod kernels;
 mod lanes;
 mod memory;
 mod nvcomp;
+mod quiet;
 
 pub use crate::device::{Cuda, probe, workspace};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use device::{Backing, Error, Region};
 
-use crate::driver::{Context, DeviceMemory, Pinned, Registered};
+use crate::driver::{Buried, Context, DeviceMemory, Pinned, Registered};
 
 // SAFETY: `address` stands for `len` bytes until this is dropped; the host may not touch them, and says so.
 unsafe impl Backing for DeviceMemory {
@@ -23,13 +23,13 @@ unsafe impl Backing for DeviceMemory {
 }
 
 // SAFETY: `base` points to `len` bytes until this is dropped.
-unsafe impl Backing for Pinned {
+unsafe impl Backing for Buried<Pinned> {
     fn base(&self) -> *mut u8 {
-        self.base
+        self.get().base
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.get().len
     }
 
     fn host_visible(&self) -> bool {
@@ -38,13 +38,13 @@ unsafe impl Backing for Pinned {
 }
 
 // SAFETY: the vector's bytes stay where they are until this is dropped.
-unsafe impl Backing for Registered {
+unsafe impl Backing for Buried<Registered> {
     fn base(&self) -> *mut u8 {
-        self.base
+        self.get().base
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.get().len
     }
 
     fn host_visible(&self) -> bool {
@@ -57,9 +57,9 @@ pub(crate) fn on_device(context: &Arc<Context>, bytes: usize) -> Result<Region, 
 }
 
 pub(crate) fn on_host(context: &Arc<Context>, bytes: usize) -> Result<Region, Error> {
-    Ok(Region::new(Arc::new(Pinned::new(context, bytes)?)))
+    Ok(Region::new(Arc::new(Buried::new(Pinned::new(context, bytes)?))))
 }
 
 pub(crate) fn adopt(context: &Arc<Context>, bytes: Vec<u8>) -> Result<Region, Error> {
-    Ok(Region::new(Arc::new(Registered::new(context, bytes)?)))
+    Ok(Region::new(Arc::new(Buried::new(Registered::new(context, bytes)?))))
 }

@@ -69,7 +69,13 @@ impl Nvcomp {
     /// It is not installed, or of another version.
     pub(crate) fn get() -> Result<&'static Nvcomp, Error> {
         static OPENED: OnceLock<Result<Nvcomp, Error>> = OnceLock::new();
-        OPENED.get_or_init(Nvcomp::open).as_ref().map_err(Clone::clone)
+        // Asked for its workspace it loads its kernels.
+        let open = || {
+            let library = Nvcomp::open()?;
+            library.workspace(1, 4096)?;
+            Ok(library)
+        };
+        OPENED.get_or_init(|| crate::quiet::exclusive(open)).as_ref().map_err(Clone::clone)
     }
 
     fn open() -> Result<Nvcomp, Error> {

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use cuda::kernels::{self, Launcher};
 use device::{
-    AggregateJob, Device, Error, FillJob, Home, NO_TAIL, Operation, Read, Region, ScatterJob, Sizes, Source, Tails,
-    Write,
+    AggregateJob, Device, Error, FillJob, Home, NO_TAIL, Operation, Read, Region, ScatterJob, Sizes, Source,
+    Tails, Write,
 };
 use forebay_cuda as cuda;
 use host::Host;
@@ -14,7 +14,13 @@ use plan::{Config, DType, Dim, Facts, Memory, Plan, Tuning};
 use proptest::prelude::*;
 
 unsafe extern "C" {
-    fn forebay_shim(name: *const c_char, grid_x: u32, grid_y: u32, block: u32, params: *const c_void) -> c_int;
+    fn forebay_shim(
+        name: *const c_char,
+        grid_x: u32,
+        grid_y: u32,
+        block: u32,
+        params: *const c_void,
+    ) -> c_int;
 }
 
 struct Shim;

@@ -368,7 +368,8 @@ fn encoded_chunks_decode(device: &dyn Device, codec: &plan::Codec, decode: Decod
     let sizes = Bytes::zeroed(device, chunks * 8);
     let run = || {
         let (scratch, sizes) = (scratch.write(), sizes.write());
-        let job = EncodeJob { chunks: chunks as u32, pool: pool.read(), scratch, stride: worst as u64, sizes };
+        let job =
+            EncodeJob { chunks: chunks as u32, pool: pool.read(), scratch, stride: worst as u64, sizes };
         encoder.encode(Lane::Compress, job).unwrap();
     };
     run();

@@ -8,7 +8,6 @@ use device::marks::Marks;
 use device::sync::{Arc, Condvar, Mutex, MutexGuard};
 use device::{Error, Lane, Mark, Operation};
 
-
 /// Work of a lane.
 pub(crate) type Job = Box<dyn FnOnce() -> Result<(), Error> + Send>;
 

@@ -16,7 +16,8 @@ use plan::{Codec, Memory};
 use crate::driver::{Context, Function, Launch, Module, Number, Stream};
 use crate::kernels::{self, Launcher};
 use crate::lanes::Lanes;
-use crate::{encoder, memory, quiet};
+use crate::memory as regions;
+use crate::{encoder, quiet};
 
 /// Devices of this process that have a gate: see [`MOST_GATED`].
 static GATED: AtomicUsize = AtomicUsize::new(0);
@@ -142,22 +143,38 @@ impl Kernels {
     }
 }
 
-/// Whether there is a GPU that can be opened, and if not, why.
+/// Whether the GPU of a number can be opened.
 ///
 /// # Errors
-/// There is no driver, no GPU, or the driver is too old for the kernels.
-pub fn probe() -> Result<(), Error> {
-    let context = Context::open(0)?;
+/// There is no driver, no such GPU, or the driver is too old for the kernels.
+pub fn probe(ordinal: u32) -> Result<(), Error> {
+    let context = Context::open(ordinal)?;
     Kernels::of(&context).map(drop)
+}
+
+/// Its name.
+///
+/// # Errors
+/// As [`probe`].
+pub fn name(ordinal: u32) -> Result<String, Error> {
+    Ok(Context::open(ordinal)?.name())
+}
+
+/// Bytes of its memory that are free, and that there are.
+///
+/// # Errors
+/// As [`probe`].
+pub fn memory(ordinal: u32) -> Result<(u64, u64), Error> {
+    Context::open(ordinal)?.memory()
 }
 
 /// Bytes of the GPU's memory that a codec works in, beside its buffers, for batches of `chunks` chunks of `chunk_bytes`
 /// bytes.
 ///
 /// # Errors
-/// The GPU has no such codec.
-pub fn workspace(codec: &Codec, chunks: u64, chunk_bytes: u64) -> Result<u64, Error> {
-    Context::open(0)?.bind()?;
+/// The GPU has no such codec, or it does not take such chunks.
+pub fn workspace(ordinal: u32, codec: &Codec, chunks: u64, chunk_bytes: u64) -> Result<u64, Error> {
+    Context::open(ordinal)?.bind()?;
     encoder::workspace(codec, chunks as usize, chunk_bytes as usize)
 }
 
@@ -181,14 +198,6 @@ impl Cuda {
         }
         let core = Core { lanes, kernels, marks, gates: Mutex::default(), has_gate, context, opened };
         Ok(Cuda { core: Arc::new(core) })
-    }
-
-    /// Bytes of the GPU's memory that are free now, and that there are.
-    ///
-    /// # Errors
-    /// The driver does not say.
-    pub fn memory_left(&self) -> Result<(u64, u64), Error> {
-        self.core.context.memory()
     }
 }
 
@@ -249,13 +258,13 @@ impl Device for Cuda {
 
     fn allocate(&self, home: Home, bytes: usize) -> Result<Region, Error> {
         match home {
-            Home::Host => memory::on_host(&self.core.context, bytes),
-            Home::Device => memory::on_device(&self.core.context, bytes),
+            Home::Host => regions::on_host(&self.core.context, bytes),
+            Home::Device => regions::on_device(&self.core.context, bytes),
         }
     }
 
     fn register(&self, bytes: Vec<u8>) -> Result<Region, Error> {
-        memory::adopt(&self.core.context, bytes)
+        regions::adopt(&self.core.context, bytes)
     }
 
     fn mark(&self) -> Result<Mark, Error> {

@@ -29,11 +29,24 @@ pub(crate) fn workspace(codec: &Codec, chunks: usize, chunk_bytes: usize) -> Res
     match codec {
         Codec::None => Ok(0),
         Codec::Zstd { .. } => {
+            check_chunk(chunk_bytes)?;
             let bytes = Nvcomp::get()?.workspace(chunks, chunk_bytes)?;
             Ok((bytes + chunks * PER_CHUNK) as u64)
         }
         Codec::Blosc(_) => Err(lacks("Blosc")),
     }
+}
+
+/// The library reads words.
+fn check_chunk(chunk_bytes: usize) -> Result<(), Error> {
+    if chunk_bytes.is_multiple_of(4) {
+        return Ok(());
+    }
+    let why = format!(
+        "zstd on the GPU takes chunks of a multiple of 4 bytes, and these have {chunk_bytes}: choose another chunk, or run \
+         on the host"
+    );
+    Err(Error::new(Operation::Prepare, why))
 }
 
 fn lacks(codec: &str) -> Error {
@@ -51,14 +64,7 @@ impl Zstd {
         if !matches!(codec, Codec::Zstd { .. }) {
             return Err(lacks("such codec"));
         }
-        // The library reads words.
-        if !chunk_bytes.is_multiple_of(4) {
-            let why = format!(
-                "zstd on the GPU takes chunks of a multiple of 4 bytes, and these have {chunk_bytes}: make the chunk an \
-                 even number of elements, or run on the host"
-            );
-            return Err(Error::new(Operation::Prepare, why));
-        }
+        check_chunk(chunk_bytes)?;
         let library = Nvcomp::get()?;
         let context = core.context();
         context.bind()?;

@@ -93,7 +93,13 @@ fn dims() -> impl Strategy<Value = (Vec<Dim>, Option<Vec<String>>)> {
 }
 
 fn plan(dtype: DType, dims: Vec<Dim>, order: Option<Vec<String>>) -> Option<Plan> {
-    let facts = Facts { memory: Memory::Host, alignment: 0, gate: false, process: 0 };
+    let facts = Facts {
+        memory: Memory::Host,
+        alignment: 0,
+        gate: false,
+        process: 0,
+        own: plan::OwnMemory::default(),
+    };
     let config = Config { order, plain: true, ..Config::new(dtype, dims) };
     Plan::new(&config, &Tuning::default(), facts).ok()
 }

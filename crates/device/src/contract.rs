@@ -178,7 +178,13 @@ fn gates_open_when_the_host_says_so(device: &dyn Device) {
 }
 
 fn a_plan(dtype: DType, dims: Vec<Dim>, order: Option<&str>) -> Plan {
-    let facts = Facts { memory: Memory::Host, alignment: 0, gate: false, process: 0 };
+    let facts = Facts {
+        memory: Memory::Host,
+        alignment: 0,
+        gate: false,
+        process: 0,
+        own: plan::OwnMemory::default(),
+    };
     let order = order.map(|o| o.split(' ').map(str::to_owned).collect());
     let config = Config { order, plain: true, ..Config::new(dtype, dims) };
     Plan::new(&config, &Tuning::default(), facts).unwrap()

@@ -74,7 +74,13 @@ impl Scenario {
             mode: Some(self.mode),
             memory: None,
         };
-        let facts = Facts { memory: self.memory, alignment: self.alignment, gate: true, process: 0 };
+        let facts = Facts {
+            memory: self.memory,
+            alignment: self.alignment,
+            gate: true,
+            process: 0,
+            own: plan::OwnMemory::default(),
+        };
         let mut plan = Plan::new(&config, &tuning, facts).unwrap();
         // Smaller than a plan makes it, so that a few frames go round the ring.
         plan.staging_bytes = plan.frame_bytes + numbers.below(plan.frame_bytes);

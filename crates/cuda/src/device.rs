@@ -143,6 +143,12 @@ impl Kernels {
     }
 }
 
+/// Whether an NVIDIA driver is installed.
+#[must_use]
+pub fn is_present() -> bool {
+    crate::driver::is_present()
+}
+
 /// Whether the GPU of a number can be opened.
 ///
 /// # Errors

@@ -35,12 +35,17 @@ fn describe(error: sys::CUresult) -> String {
 /// is first launched may wait for lanes that stand at a gate.
 const SETTINGS: [(&str, &str); 2] = [("CUDA_DEVICE_MAX_CONNECTIONS", "32"), ("CUDA_MODULE_LOADING", "EAGER")];
 
+/// Whether a driver is installed.
+pub(crate) fn is_present() -> bool {
+    // SAFETY: it only looks for the library, and runs its initialisers.
+    unsafe { sys::is_culib_present() }
+}
+
 /// Loads the driver, once in a process.
 fn load() -> Result<(), Error> {
     static LOADED: OnceLock<Result<(), Error>> = OnceLock::new();
     let load = || {
-        // SAFETY: it only looks for the library, and runs its initialisers.
-        if !unsafe { sys::is_culib_present() } {
+        if !is_present() {
             let why = "no NVIDIA driver (libcuda) is installed: install one, or run on the host";
             return Err(Error::new(Operation::Open, why));
         }

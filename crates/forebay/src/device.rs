@@ -35,7 +35,9 @@ impl Choice {
             DeviceChoice::Host => Ok(Choice::host(array, Memory::Host)),
             DeviceChoice::Cuda(ordinal) => Ok(Choice::gpu(ordinal, array, free)?),
             DeviceChoice::Auto => Ok(Choice::gpu(0, array, free).unwrap_or_else(|why| {
-                let notices = vec![format!("runs on the host: {why}")];
+                // Where there is no GPU nobody asks why it is not used.
+                let said = cuda::is_present().then(|| format!("runs on the host: {why}"));
+                let notices = said.into_iter().collect();
                 Choice { notices, ..Choice::host(array, Memory::Host) }
             })),
         }

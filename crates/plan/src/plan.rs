@@ -245,7 +245,7 @@ impl Plan {
         // Where the device's memory is the host's after all, it counts there.
         let apart = on_device && self.facts.own.bytes.is_some();
         let mut hold = |name, copies, bytes| {
-            holders.push(Holder { name, copies, bytes, on_device: apart && is_devices(name) })
+            holders.push(Holder { name, copies, bytes, on_device: apart && is_devices(name) });
         };
         hold("process", 1, self.facts.process);
         hold("staging", STAGING_COPIES, self.staging_bytes + STAGING_SLACK);

@@ -347,11 +347,16 @@ impl Drop for DeviceMemory {
     }
 }
 
+/// Bytes of a page.
+const PAGE: usize = 4096;
+
 /// Memory of the host that the GPU reaches: pages that stay where they are. Never write-combined, because the host reads it.
 /// To be dropped by [`quiet::bury`](crate::quiet::bury) alone.
 pub(crate) struct Pinned {
     pub(crate) base: *mut u8,
     pub(crate) len: usize,
+    /// What the driver gave, and takes back.
+    given: *mut c_void,
     context: Arc<Context>,
 }
 
@@ -364,20 +369,23 @@ impl Pinned {
     /// Zeroed bytes.
     pub(crate) fn new(context: &Arc<Context>, len: usize) -> Result<Pinned, Error> {
         context.bind()?;
-        let (mut base, size) = (std::ptr::null_mut(), len.max(16));
+        // The driver cuts small ones from a page of its own, and a store may ask for whole pages.
+        let (mut given, size) = (std::ptr::null_mut(), len.max(16) + PAGE);
         let flags = sys::CU_MEMHOSTALLOC_PORTABLE | sys::CU_MEMHOSTALLOC_DEVICEMAP;
         // SAFETY: points to a variable of its type.
-        let got = unsafe { sys::cuMemHostAlloc(&raw mut base, size, flags) };
+        let got = unsafe { sys::cuMemHostAlloc(&raw mut given, size, flags) };
         check(got, Operation::Allocate, "cuMemHostAlloc").map_err(|e| {
             let why = format!(
                 "{len} bytes of pinned host memory ({e}): make chunks, batches or slots fewer or smaller"
             );
             Error::new(Operation::Allocate, why)
         })?;
-        let base = base.cast::<u8>();
+        let start = given.cast::<u8>();
         // SAFETY: just allocated, of this size.
-        unsafe { base.write_bytes(0, size) };
-        Ok(Pinned { base, len, context: context.clone() })
+        unsafe { start.write_bytes(0, size) };
+        // SAFETY: less than a page on, and there is a page more.
+        let base = unsafe { start.add(start.align_offset(PAGE)) };
+        Ok(Pinned { base, len, given, context: context.clone() })
     }
 }
 
@@ -385,7 +393,7 @@ impl Drop for Pinned {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {
             // SAFETY: allocated in `new`, freed once.
-            let _ = unsafe { sys::cuMemFreeHost(self.base.cast()) };
+            let _ = unsafe { sys::cuMemFreeHost(self.given) };
         }
     }
 }

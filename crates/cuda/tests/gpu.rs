@@ -3,6 +3,7 @@
 use cuda::Cuda;
 use forebay_cuda as cuda;
 use host::codec::Decoder;
+use device::{Device, EncodeJob, Home, Lane, Read, Region, Write};
 use plan::Codec;
 
 fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u8> {
@@ -16,4 +17,54 @@ fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u
 fn the_gpu_keeps_the_contract() {
     let device = Cuda::open(0).unwrap();
     device::contract::check(&device, &[Codec::Zstd { level: 0 }], &decode);
+}
+
+/// Batches as large as runs have them, in both shapes: chunks of a megabyte, and many small ones.
+#[test]
+#[ignore = "needs a GPU"]
+fn large_batches_are_encoded() {
+    let device = Cuda::open(0).unwrap();
+    for (chunks, size) in [(16, 1 << 20), (384, 1 << 20), (512, 1 << 16), (2048, 1 << 16), (8, 5 << 20)] {
+        encode(&device, chunks, size);
+    }
+}
+
+fn encode(device: &Cuda, chunks: usize, size: usize) {
+    let codec = Codec::Zstd { level: 0 };
+    let encoder = device.prepare(&codec, chunks as u64, size, 2).unwrap();
+    let stride = encoder.worst_case().next_multiple_of(16);
+    let on = |home, bytes| device.allocate(home, bytes).unwrap();
+    let (up, pool) = (on(Home::Host, chunks * size), on(Home::Device, chunks * size));
+    let (scratch, sizes) = (on(Home::Device, chunks * stride), on(Home::Device, chunks * 8));
+    let data: Vec<u8> = (0..chunks * size).map(|i| ((i / 7) ^ (i >> 9)) as u8).collect();
+    write(&up).bytes().unwrap().copy_from_slice(&data);
+    device.copy(Lane::Compress, device::CopyJob { from: read(&up), to: write(&pool) }).unwrap();
+    let job = EncodeJob {
+        chunks: chunks as u32,
+        pool: read(&pool),
+        scratch: write(&scratch),
+        stride: stride as u64,
+        sizes: write(&sizes),
+    };
+    encoder.encode(Lane::Compress, job).unwrap();
+    let (down, lengths) = (on(Home::Host, chunks * stride), on(Home::Host, chunks * 8));
+    device.copy(Lane::Compress, device::CopyJob { from: read(&scratch), to: write(&down) }).unwrap();
+    device.copy(Lane::Compress, device::CopyJob { from: read(&sizes), to: write(&lengths) }).unwrap();
+    device.synchronize().unwrap();
+    let (down, lengths) = (read(&down).bytes().unwrap(), read(&lengths).bytes().unwrap());
+    for (i, length) in lengths.as_chunks::<8>().0.iter().enumerate() {
+        let length = u64::from_le_bytes(*length) as usize;
+        let chunk = decode(&codec, &down[i * stride..][..length], size, 2);
+        assert!(chunk == data[i * size..][..size], "chunk {i} of {chunks} of {size} bytes");
+    }
+}
+
+fn read(region: &Region) -> Read<'_> {
+    // SAFETY: one lane does everything, in order.
+    unsafe { Read::mint(region, 0..region.len()) }
+}
+
+fn write(region: &Region) -> Write<'_> {
+    // SAFETY: as above.
+    unsafe { Write::mint(region, 0..region.len()) }
 }

@@ -17,6 +17,7 @@ pub type Decode<'a> = &'a dyn Fn(&plan::Codec, &[u8], usize, usize) -> Vec<u8>;
 /// # Panics
 /// The device breaks it.
 pub fn check(device: &dyn Device, codecs: &[plan::Codec], decode: Decode<'_>) {
+    memory_of_the_host_begins_on_pages(device);
     lanes_run_in_order(device);
     marks_order_lanes(device);
     waiting_before_the_record_is_an_error(device);
@@ -77,6 +78,17 @@ impl<'a> Bytes<'a> {
         self.device.synchronize().unwrap();
         // SAFETY: all lanes are idle.
         unsafe { Read::mint(&down, 0..down.len()) }.bytes().unwrap().to_vec()
+    }
+}
+
+/// A store that is written to past the system's cache takes bytes from whole pages only.
+fn memory_of_the_host_begins_on_pages(device: &dyn Device) {
+    for bytes in [1, 100, 4096, 5000, 1 << 20] {
+        let region = device.allocate(Home::Host, bytes).unwrap();
+        // SAFETY: nothing else reaches it.
+        let view = unsafe { Read::mint(&region, 0..bytes) };
+        assert_eq!(view.address().addr() % 4096, 0, "{bytes} bytes");
+        assert_eq!(view.bytes().unwrap(), vec![0; bytes]);
     }
 }
 

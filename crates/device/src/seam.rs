@@ -66,7 +66,7 @@ pub trait Device: Send + Sync {
     /// Whether a lane can wait for what the host records only later: see [`Device::gate`].
     fn has_gate(&self) -> bool;
 
-    /// Allocates `bytes` zeroed bytes.
+    /// Allocates `bytes` zeroed bytes; memory of the host begins on a page of 4096.
     ///
     /// # Errors
     /// There is not enough memory.

@@ -389,6 +389,16 @@ impl Pinned {
     }
 }
 
+impl Pinned {
+    /// A copy of bytes.
+    pub(crate) fn of(context: &Arc<Context>, bytes: &[u8]) -> Result<Pinned, Error> {
+        let pinned = Pinned::new(context, bytes.len())?;
+        // SAFETY: new, as long as the bytes, and apart from them.
+        unsafe { pinned.base.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(pinned)
+    }
+}
+
 impl Drop for Pinned {
     fn drop(&mut self) {
         if self.context.bind().is_ok() {

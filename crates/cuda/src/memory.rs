@@ -60,6 +60,14 @@ pub(crate) fn on_host(context: &Arc<Context>, bytes: usize) -> Result<Region, Er
     Ok(Region::new(Arc::new(Buried::new(Pinned::new(context, bytes)?))))
 }
 
+/// Bytes from which on memory is registered where it lies. The driver registers whole pages, once: a small piece may share
+/// its pages with another one, and is taken over by a copy instead.
+const LEAST_REGISTERED: usize = 1 << 20;
+
 pub(crate) fn adopt(context: &Arc<Context>, bytes: Vec<u8>) -> Result<Region, Error> {
+    if bytes.len() < LEAST_REGISTERED {
+        let pinned = Pinned::of(context, &bytes)?;
+        return Ok(Region::new(Arc::new(Buried::new(pinned))));
+    }
     Ok(Region::new(Arc::new(Buried::new(Registered::new(context, bytes)?))))
 }

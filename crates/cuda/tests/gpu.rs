@@ -1,9 +1,9 @@
 //! The GPU keeps the contract of a device. To be run where there is one: `cargo test -p forebay-cuda -- --ignored`.
 
 use cuda::Cuda;
+use device::{Device, EncodeJob, Home, Lane, Read, Region, Write};
 use forebay_cuda as cuda;
 use host::codec::Decoder;
-use device::{Device, EncodeJob, Home, Lane, Read, Region, Write};
 use plan::Codec;
 
 fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u8> {

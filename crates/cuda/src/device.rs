@@ -9,9 +9,10 @@ use device::marks::Marks;
 use device::sync::{Arc, Mutex, MutexGuard};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Operation,
-    Region, ScatterJob,
+    Region, ScatterJob, Write,
 };
 use plan::{Codec, Memory};
+use rayon::prelude::*;
 
 use crate::driver::{Context, Function, Launch, Module, Number, Stream};
 use crate::kernels::{self, Launcher};
@@ -39,8 +40,15 @@ pub(crate) struct Core {
     gates: Mutex<Vec<(Mark, Arc<Gate>)>>,
     has_gate: bool,
     context: Arc<Context>,
+    /// Threads that copy what is appended: one alone is slower than the link to the GPU.
+    copiers: rayon::ThreadPool,
     opened: Instant,
 }
+
+/// Such threads, at the most: more gain nothing.
+const MOST_COPIERS: usize = 8;
+/// Bytes that one of them copies at a time.
+const PIECE: usize = 512 << 10;
 
 /// A number that the host raises.
 struct Gate {
@@ -202,7 +210,12 @@ impl Cuda {
         if able && !has_gate {
             GATED.fetch_sub(1, Ordering::Relaxed);
         }
-        let core = Core { lanes, kernels, marks, gates: Mutex::default(), has_gate, context, opened };
+        let cores = std::thread::available_parallelism().map_or(1, Into::into);
+        let copiers = rayon::ThreadPoolBuilder::new().num_threads(cores.min(MOST_COPIERS));
+        let copiers = copiers.thread_name(|i| format!("forebay-copier{i}")).build();
+        let copiers = copiers.map_err(|e| Error::new(Operation::Open, e))?;
+        let core =
+            Core { copiers, lanes, kernels, marks, gates: Mutex::default(), has_gate, context, opened };
         Ok(Cuda { core: Arc::new(core) })
     }
 }
@@ -327,6 +340,21 @@ impl Device for Cuda {
 
     fn parked(&self, _mark: Mark) -> Option<(u64, Duration)> {
         None
+    }
+
+    fn take(&self, from: &[u8], to: Write<'_>) -> Result<(), Error> {
+        let to = to.into_bytes()?;
+        if from.len() != to.len() {
+            let why = format!("{} bytes do not go into {}", from.len(), to.len());
+            return Err(Error::new(Operation::Copy, why));
+        }
+        if from.len() < 2 * PIECE {
+            to.copy_from_slice(from);
+            return Ok(());
+        }
+        let pairs = to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE));
+        self.core.copiers.install(|| pairs.for_each(|(to, from)| to.copy_from_slice(from)));
+        Ok(())
     }
 
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {

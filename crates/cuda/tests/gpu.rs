@@ -24,14 +24,39 @@ fn the_gpu_keeps_the_contract() {
 #[ignore = "needs a GPU"]
 fn large_batches_are_encoded() {
     let device = Cuda::open(0).unwrap();
-    for (chunks, size) in [(16, 1 << 20), (384, 1 << 20), (512, 1 << 16), (2048, 1 << 16), (8, 5 << 20)] {
+    for (chunks, size) in
+        [(16, 1 << 20), (384, 1 << 20), (600, 1 << 20), (512, 1 << 16), (9600, 1 << 16), (8, 5 << 20)]
+    {
         encode(&device, chunks, size);
     }
 }
 
+/// The thread that opens a writer need not be the one that appends.
+#[test]
+#[ignore = "needs a GPU"]
+fn another_thread_encodes() {
+    let device = Cuda::open(0).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| encode(&device, 16, 1 << 16)).join().unwrap();
+    });
+}
+
+/// Batches that are not full.
+#[test]
+#[ignore = "needs a GPU"]
+fn fewer_chunks_than_were_prepared_for() {
+    let device = Cuda::open(0).unwrap();
+    encode_some(&device, (600, 256), 1 << 20);
+    encode_some(&device, (1000, 1), 1 << 16);
+}
+
 fn encode(device: &Cuda, chunks: usize, size: usize) {
+    encode_some(device, (chunks, chunks), size);
+}
+
+fn encode_some(device: &Cuda, (most, chunks): (usize, usize), size: usize) {
     let codec = Codec::Zstd { level: 0 };
-    let encoder = device.prepare(&codec, chunks as u64, size, 2).unwrap();
+    let encoder = device.prepare(&codec, most as u64, size, 2).unwrap();
     let stride = encoder.worst_case().next_multiple_of(16);
     let on = |home, bytes| device.allocate(home, bytes).unwrap();
     let (up, pool) = (on(Home::Host, chunks * size), on(Home::Device, chunks * size));

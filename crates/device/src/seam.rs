@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use plan::{Codec, Memory};
 
-use crate::error::Error;
+use crate::error::{Error, Operation};
 use crate::jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ScatterJob};
 use crate::lane::{Lane, Mark};
-use crate::memory::{Home, Region};
+use crate::memory::{Home, Region, Write};
 
 /// How long a kind of work has kept a device busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +125,20 @@ pub trait Device: Send + Sync {
     /// in the source it is entered. A device that checks the order of accesses names it in its reports.
     fn enter(&self, stage: &'static str, generation: u64, at: &'static Location<'static>) {
         let _ = (stage, generation, at);
+    }
+
+    /// Copies bytes of the caller's into memory of the host, now: by as many threads as the device thinks it takes.
+    ///
+    /// # Errors
+    /// The lengths differ, or the memory is the device's own.
+    fn take(&self, from: &[u8], to: Write<'_>) -> Result<(), Error> {
+        let to = to.into_bytes()?;
+        if from.len() != to.len() {
+            let why = format!("{} bytes do not go into {}", from.len(), to.len());
+            return Err(Error::new(Operation::Copy, why));
+        }
+        to.copy_from_slice(from);
+        Ok(())
     }
 
     /// Queues a copy.

@@ -166,7 +166,8 @@ impl Nvcomp {
                 stream,
             )
         };
-        check(status, "compressing")
+        let (chunks, bytes, room) = (batch.chunks, batch.chunk_bytes, batch.workspace.1);
+        check(status, &format!("compressing {chunks} chunks of {bytes} bytes with {room} bytes to work in"))
     }
 }
 

@@ -41,6 +41,16 @@ fn another_thread_encodes() {
     });
 }
 
+/// What a plan asks before a device is opened leaves the library as it was.
+#[test]
+#[ignore = "needs a GPU"]
+fn a_plan_is_made_before() {
+    cuda::probe(0).unwrap();
+    cuda::memory(0).unwrap();
+    cuda::workspace(0, &Codec::Zstd { level: 0 }, 4096, 1 << 16).unwrap();
+    encode(&Cuda::open(0).unwrap(), 16, 1 << 16);
+}
+
 /// Batches that are not full.
 #[test]
 #[ignore = "needs a GPU"]

@@ -390,6 +390,13 @@ fn encoded_chunks_decode(device: &dyn Device, codec: &plan::Codec, decode: Decod
             EncodeJob { chunks: chunks as u32, pool: pool.read(), scratch, stride: worst as u64, sizes };
         encoder.encode(Lane::Compress, job).unwrap();
     };
+    // The last batch of a run may be empty.
+    let nothing = (scratch.write().part(0..0), sizes.write().part(0..0));
+    let stride = worst as u64;
+    let job =
+        EncodeJob { chunks: 0, pool: pool.read().part(0..0), scratch: nothing.0, stride, sizes: nothing.1 };
+    encoder.encode(Lane::Compress, job).unwrap();
+    device.synchronize().unwrap();
     run();
     let (first, first_sizes) = (scratch.down(), sizes.down());
     for (i, len) in first_sizes.chunks_exact(8).enumerate() {

@@ -3,6 +3,7 @@
 
 mod docs;
 mod exec;
+mod kernels;
 mod readers;
 mod simulate;
 mod suite;
@@ -20,6 +21,7 @@ usage: cargo xtask COMMAND
             --no-readers  leave out the foreign readers (they install packages)
   tidy      room arrows, unsafe code, dependencies, licences, generated files, words
   docs      write the generated documents anew
+  kernels   compile the GPU's kernels anew, with a compiler that it installs under target/
   mutants   break every row of the edge table, in every mode, and see it found: a line each, and the total
   soak [N]  N random schedules of random plans on the simulated device (10,000), failures in some, and every
             state of every smallest scenario
@@ -43,6 +45,7 @@ fn command(words: &[&str]) -> exec::Outcome {
         ["test", flags @ ..] => suite::run(&root, &suite::Flags::parse(flags)?),
         ["tidy"] => tidy::run(&root),
         ["docs"] => docs::write(&root),
+        ["kernels"] => kernels::write(&root),
         ["mutants"] => simulate::mutants(&root),
         ["soak"] => simulate::soak(&root, None),
         ["soak", schedules] => simulate::soak(&root, Some(schedules)),

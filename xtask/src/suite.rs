@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::exec::{Outcome, cargo, show};
-use crate::{readers, tidy};
+use crate::{kernels, readers, tidy};
 
 /// What was asked on the command line.
 #[derive(Debug, Default, PartialEq)]
@@ -72,6 +72,18 @@ const STEPS: &[Step] = &[
         run: tidy::run,
         remedy: "each finding above names its remedy; `cargo xtask tidy` runs this alone",
     },
+    Step {
+        name: "kernels",
+        need: Need::Readers,
+        run: kernels::check,
+        remedy: "`cargo xtask kernels` compiles them anew; `--no-readers` leaves this out, for it installs a compiler",
+    },
+    Step {
+        name: "kernels on the CPU",
+        need: Need::Thorough,
+        run: shim,
+        remedy: "see `cargo test --release -p forebay-cuda --features shim`",
+    },
     Step { name: "tests (debug)", need: Need::Always, run: tests, remedy: "see `cargo test --workspace`" },
     Step {
         name: "tests (release)",
@@ -120,6 +132,11 @@ fn threads(root: &Path) -> Outcome {
     let what = ["-p", "forebay-flow", "--features", "shuttle", "--release", "--test", "threads"];
     show(cargo(root).arg("clippy").args(what).args(["--", "-D", "warnings"]))?;
     show(cargo(root).arg("test").args(what))
+}
+
+/// The kernels' own sources, compiled for the CPU.
+fn shim(root: &Path) -> Outcome {
+    show(cargo(root).args(["test", "--release", "-p", "forebay-cuda", "--features", "shim"]))
 }
 
 /// Runs the steps and closes with a line that counts them.
@@ -175,8 +192,11 @@ mod tests {
             STEPS.iter().filter(|s| flags.skips(s.need)).map(|s| s.name).collect::<Vec<_>>()
         };
         assert!(skipped(&[]).is_empty());
-        assert_eq!(skipped(&["--no-readers"]), ["foreign readers"]);
-        assert_eq!(skipped(&["--quick"]), ["tests (release)", "threads", "foreign readers"]);
+        assert_eq!(skipped(&["--no-readers"]), ["kernels", "foreign readers"]);
+        assert_eq!(
+            skipped(&["--quick"]),
+            ["kernels", "kernels on the CPU", "tests (release)", "threads", "foreign readers"]
+        );
         assert!(Flags::parse(&["--quik"]).unwrap_err().contains("--quik"));
     }
 }

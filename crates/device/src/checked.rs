@@ -237,8 +237,14 @@ impl<D: Device> Device for Checked<D> {
         self.run(on, touches, |device| device.aggregate(on, job))
     }
 
-    fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
-        let encoder = self.device.prepare(codec, chunk_bytes, element)?;
+    fn prepare(
+        &self,
+        codec: &Codec,
+        chunks: u64,
+        chunk_bytes: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error> {
+        let encoder = self.device.prepare(codec, chunks, chunk_bytes, element)?;
         Ok(Arc::new(CheckedEncoder { encoder, ledger: self.ledger.clone() }))
     }
 

@@ -17,6 +17,7 @@ pub type Decode<'a> = &'a dyn Fn(&plan::Codec, &[u8], usize, usize) -> Vec<u8>;
 /// # Panics
 /// The device breaks it.
 pub fn check(device: &dyn Device, codecs: &[plan::Codec], decode: Decode<'_>) {
+    memory_of_the_host_begins_on_pages(device);
     lanes_run_in_order(device);
     marks_order_lanes(device);
     waiting_before_the_record_is_an_error(device);
@@ -78,6 +79,16 @@ impl<'a> Bytes<'a> {
         self.device.synchronize().unwrap();
         // SAFETY: all lanes are idle.
         unsafe { Read::mint(&down, 0..down.len()) }.bytes().unwrap().to_vec()
+    }
+}
+
+/// A store that is written to past the system's cache takes bytes from whole pages only.
+fn memory_of_the_host_begins_on_pages(device: &dyn Device) {
+    for bytes in [1, 100, 4096, 5000, 1 << 20] {
+        let region = device.allocate(Home::Host, bytes, Name::of("test, on a page")).unwrap();
+        // SAFETY: nothing else reaches it.
+        let view = unsafe { Read::mint(&region, 0..bytes) };
+        assert_eq!(view.address().addr() % 4096, 0, "{bytes} bytes");
     }
 }
 
@@ -179,7 +190,13 @@ fn gates_open_when_the_host_says_so(device: &dyn Device) {
 }
 
 fn a_plan(dtype: DType, dims: Vec<Dim>, order: Option<&str>) -> Plan {
-    let facts = Facts { memory: Memory::Host, alignment: 0, gate: false, process: 0 };
+    let facts = Facts {
+        memory: Memory::Host,
+        alignment: 0,
+        gate: false,
+        process: 0,
+        own: plan::OwnMemory::default(),
+    };
     let order = order.map(|o| o.split(' ').map(str::to_owned).collect());
     let config = Config { order, plain: true, ..Config::new(dtype, dims) };
     Plan::new(&config, &Tuning::default(), facts).unwrap()
@@ -361,17 +378,25 @@ fn encoded_chunks_decode(device: &dyn Device, codec: &plan::Codec, decode: Decod
     for (i, b) in data[4 * size..6 * size].iter_mut().enumerate() {
         *b = (i / 100) as u8;
     }
-    let encoder = device.prepare(codec, size, element).unwrap();
-    let worst = encoder.worst_case();
-    assert!(worst as u64 <= codec.worst_case(size as u64), "the plan knows the bound");
+    let encoder = device.prepare(codec, chunks as u64, size, element).unwrap();
+    let worst = encoder.worst_case().next_multiple_of(16);
+    assert!(encoder.worst_case() as u64 <= codec.worst_case(size as u64), "the plan knows the bound");
     let pool = Bytes::new(device, &data);
     let scratch = Bytes::zeroed(device, chunks * worst);
     let sizes = Bytes::zeroed(device, chunks * 8);
     let run = || {
         let (scratch, sizes) = (scratch.write(), sizes.write());
-        let job = EncodeJob { chunks: chunks as u32, pool: pool.read(), scratch, sizes };
+        let job =
+            EncodeJob { chunks: chunks as u32, pool: pool.read(), scratch, stride: worst as u64, sizes };
         encoder.encode(Lane::Compress, job).unwrap();
     };
+    // The last batch of a run may be empty.
+    let nothing = (scratch.write().part(0..0), sizes.write().part(0..0));
+    let stride = worst as u64;
+    let job =
+        EncodeJob { chunks: 0, pool: pool.read().part(0..0), scratch: nothing.0, stride, sizes: nothing.1 };
+    encoder.encode(Lane::Compress, job).unwrap();
+    device.synchronize().unwrap();
     run();
     let (first, first_sizes) = (scratch.down(), sizes.down());
     for (i, len) in first_sizes.chunks_exact(8).enumerate() {

@@ -53,8 +53,10 @@ pub struct EncodeJob<'a> {
     pub chunks: u32,
     /// The chunks.
     pub pool: Read<'a>,
-    /// Chunk `i` goes to `i * worst_case`.
+    /// Chunk `i` goes to `i * stride`.
     pub scratch: Write<'a>,
+    /// Bytes from one to the next there: at least the worst case, and a multiple of 16.
+    pub stride: u64,
     /// Its size goes here: one u64 per chunk.
     pub sizes: Write<'a>,
 }
@@ -153,7 +155,7 @@ macro_rules! detach {
 
 detach!(CopyJob { views: from, to; rest: });
 detach!(FillJob { views: to; rest: element, size });
-detach!(EncodeJob { views: pool, scratch, sizes; rest: chunks });
+detach!(EncodeJob { views: pool, scratch, sizes; rest: chunks, stride });
 detach!(ScatterJob { views: source, pool; rest: geometry, first, count });
 detach!(Tails { views: bytes, lengths; rest: });
 detach!(AggregateJob {

@@ -41,6 +41,7 @@ mod error;
 mod gate;
 mod jobs;
 mod lane;
+pub mod marks;
 mod memory;
 mod seam;
 pub mod sync;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use plan::{Codec, Memory};
 
-use crate::error::Error;
+use crate::error::{Error, Operation};
 use crate::jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ScatterJob};
 use crate::lane::{Lane, Mark};
-use crate::memory::{Home, Name, Region};
+use crate::memory::{Home, Name, Region, Write};
 
 /// How long a kind of work has kept a device busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,8 @@ pub trait Device: Send + Sync {
     /// Whether a lane can wait for what the host records only later: see [`Device::gate`].
     fn has_gate(&self) -> bool;
 
-    /// Allocates `bytes` bytes. What they hold is not defined until they are written.
+    /// Allocates `bytes` bytes; memory of the host begins on a page of 4096. What they hold is not defined until they are
+    /// written.
     ///
     /// # Errors
     /// There is not enough memory.
@@ -133,6 +134,20 @@ pub trait Device: Send + Sync {
         let _ = (lane, taken);
     }
 
+    /// Copies bytes of the caller's into memory of the host, now: by as many threads as the device thinks it takes.
+    ///
+    /// # Errors
+    /// The lengths differ, or the memory is the device's own.
+    fn take(&self, from: &[u8], to: Write<'_>) -> Result<(), Error> {
+        let to = to.into_bytes()?;
+        if from.len() != to.len() {
+            let why = format!("{} bytes do not go into {}", from.len(), to.len());
+            return Err(Error::new(Operation::Copy, why));
+        }
+        to.copy_from_slice(from);
+        Ok(())
+    }
+
     /// Queues a copy.
     ///
     /// # Errors
@@ -157,11 +172,17 @@ pub trait Device: Send + Sync {
     /// The lane cannot take the work.
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error>;
 
-    /// Prepares a codec for chunks of `chunk_bytes` bytes of elements of `element` bytes.
+    /// Prepares a codec for batches of at most `chunks` chunks of `chunk_bytes` bytes, of elements of `element` bytes.
     ///
     /// # Errors
-    /// The device has no such codec.
-    fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error>;
+    /// The device has no such codec, or not the memory that it works in.
+    fn prepare(
+        &self,
+        codec: &Codec,
+        chunks: u64,
+        chunk_bytes: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error>;
 
     /// Waits until all device lanes are idle.
     ///

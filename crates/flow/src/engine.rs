@@ -60,7 +60,12 @@ impl Engine {
             host_tail: when(own && plan.is_aligned(), Buffer::HostTail)?,
         };
         let encoder = match compressed {
-            true => Some(device.prepare(&plan.codec, plan.chunk_bytes as usize, plan.dtype.size())?),
+            true => Some(device.prepare(
+                &plan.codec,
+                plan.batch_chunks(),
+                plan.chunk_bytes as usize,
+                plan.dtype.size(),
+            )?),
             false => None,
         };
         Ok(Engine { order: Arc::new(Order::new(device, case)?), buffers, encoder })

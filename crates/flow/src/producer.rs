@@ -188,7 +188,8 @@ impl Producer {
         };
         let (at, most) = (staging.bytes, self.run.plan.staging_bytes as usize);
         let taken = bytes.len().min(most - at);
-        staging.lease.write(&staging.entered, at..at + taken).bytes()?.copy_from_slice(&bytes[..taken]);
+        let to = staging.lease.write(&staging.entered, at..at + taken);
+        self.run.device().take(&bytes[..taken], to)?;
         self.staging = Some(staging);
         Ok((taken, self.take(taken)))
     }

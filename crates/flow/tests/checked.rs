@@ -96,8 +96,14 @@ impl Device for Loose {
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
         self.inner.aggregate(on, job)
     }
-    fn prepare(&self, codec: &Codec, chunk: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
-        self.inner.prepare(codec, chunk, element)
+    fn prepare(
+        &self,
+        codec: &Codec,
+        chunks: u64,
+        chunk: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error> {
+        self.inner.prepare(codec, chunks, chunk, element)
     }
     fn synchronize(&self) -> Result<(), Error> {
         self.inner.synchronize()
@@ -121,7 +127,7 @@ fn a_plan(mode: Mode, memory: Memory, codec: Codec, alignment: u64) -> Arc<Plan>
     ];
     // Several dispatches for each batch: its waits must not stand in for those of the staging.
     let tuning = Tuning { batch_bytes: 1 << 15, staging_bytes: 1, mode: Some(mode), ..Tuning::default() };
-    let facts = Facts { memory, alignment, gate: true, process: 0 };
+    let facts = Facts { memory, alignment, gate: true, process: 0, own: plan::OwnMemory::default() };
     let config = Config { codec, ..Config::new(DType::U16, dims) };
     Arc::new(Plan::new(&config, &tuning, facts).unwrap())
 }

@@ -28,6 +28,7 @@ compile_error!(
 );
 
 mod contents;
+mod device;
 mod element;
 mod error;
 mod hierarchy;
@@ -45,12 +46,13 @@ mod verify;
 mod writer;
 
 pub use contents::Unpublished;
+pub use device::device_for;
 pub use element::Element;
 pub use error::Error;
 pub use format::{Axis, Level, Multiscales};
 pub use inspect::{About, ArrayInfo, Image, Inspected, about, inspect};
 pub use metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
-pub use options::Options;
+pub use options::{DeviceChoice, Options};
 pub use plan::{
     Blosc, BloscInner, Budget, Codec, Config as Array, DType, Dim, Fill, Holder, Kind, Mode, Order, Plan,
     Refusal, Shuffle, Tuning,

@@ -17,6 +17,8 @@ pub(crate) struct Metadata {
     path: &'static str,
     name: String,
     attributes: Map<String, Value>,
+    /// The codec that was asked for, where another one is carried out.
+    request: Option<String>,
 }
 
 impl Metadata {
@@ -31,7 +33,12 @@ impl Metadata {
             return Err(Error::Attribute(taken.to_owned()));
         }
         let path = if plain { "" } else { "0" };
-        Ok(Metadata { plan, store, path, name, attributes })
+        Ok(Metadata { plan, store, path, name, attributes, request: None })
+    }
+
+    /// The same documents, which say what codec was asked for.
+    pub(crate) fn with_request(self, request: Option<String>) -> Metadata {
+        Metadata { request, ..self }
     }
 
     /// The same documents, for another store.
@@ -62,7 +69,11 @@ impl Metadata {
         let plan = &self.plan;
         // A run that was cut off is visibly so: readers see the shape, people see this.
         let mut attributes = if self.path.is_empty() { self.attributes.clone() } else { Map::new() };
-        attributes.insert("forebay".to_owned(), json!({ "version": VERSION, "complete": complete }));
+        let mut about = json!({ "version": VERSION, "complete": complete });
+        if let Some(request) = &self.request {
+            about["requested_codec"] = json!(request);
+        }
+        attributes.insert("forebay".to_owned(), about);
         format::Array {
             shape: plan.shape(extent),
             shard_shape: plan.shard_shape(),

@@ -5,6 +5,18 @@ use std::time::Duration;
 use plan::Tuning;
 use serde_json::{Map, Value};
 
+/// Where frames are chunked and compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first NVIDIA GPU where there is one that can do what the array asks for, otherwise the host.
+    #[default]
+    Auto,
+    /// The host.
+    Host,
+    /// The NVIDIA GPU of a number, 0 being the first. Refused where it cannot be had.
+    Cuda(u32),
+}
+
 /// Options of a run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -27,6 +39,8 @@ pub struct Options {
     /// Whether a device lane may wait for what the host publishes later, where the device can: what pipelined writing
     /// of whole pages needs. Without it such batches are drained before the next is sent off.
     pub gate: bool,
+    /// Where the work is done.
+    pub device: DeviceChoice,
     /// Plays a device with memory of its own: every byte is copied up and down as on a GPU. For tests.
     #[doc(hidden)]
     pub device_memory: bool,
@@ -43,6 +57,7 @@ impl Default for Options {
             attributes: Map::new(),
             direct: false,
             gate: true,
+            device: DeviceChoice::Auto,
             device_memory: false,
         }
     }

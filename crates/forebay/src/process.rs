@@ -7,6 +7,9 @@ use crate::Error;
 /// Room for threads' stacks, an input's own blocks, documents and the allocator.
 const SLACK: u64 = 24 << 20;
 
+/// What the driver of a GPU takes of the host's memory.
+const DRIVER: u64 = 512 << 20;
+
 /// Bytes of the machine's memory that a run may take where nothing is said: a quarter of it, or of the control
 /// group's limit where that is less. `None` where the system does not say.
 pub(crate) fn usual_cap() -> Option<u64> {
@@ -26,8 +29,9 @@ fn kilobytes(file: &str, field: &str) -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)
 }
 
-/// Bytes that the process will hold besides the buffers of `plan`.
-pub(crate) fn overhead(plan: &Plan, threads: usize) -> Result<u64, Error> {
+/// Bytes that the process will hold besides the buffers of `plan`; `threads` compress, none where a GPU does.
+pub(crate) fn overhead(plan: &Plan, threads: Option<usize>) -> Result<u64, Error> {
+    let Some(threads) = threads else { return Ok(resident() + SLACK + DRIVER) };
     let threads =
         if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, Into::into) };
     Ok(resident() + SLACK + threads as u64 * context_bytes(plan)?)
@@ -38,7 +42,7 @@ fn context_bytes(plan: &Plan) -> Result<u64, Error> {
     if plan.codec == Codec::None {
         return Ok(0);
     }
-    let refused = |e: host::codec::Error| device::Error::new(device::Operation::Prepare, e);
+    let refused = |e: host::codec::Error| ::device::Error::new(::device::Operation::Prepare, e);
     let chunk = plan.chunk_bytes as usize;
     let prepared = host::codec::Prepared::new(&plan.codec, chunk, plan.dtype.size()).map_err(refused)?;
     let mut context = prepared.context();

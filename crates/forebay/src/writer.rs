@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use device::{Checked, Device};
-use host::Host;
-use plan::{Config, Facts, Memory, Plan, Tuning};
+use ::device::Device;
+use plan::{Config, Facts, Memory, OwnMemory, Plan, Tuning};
 use store::Store;
 
+use crate::device::{self, Choice};
 use crate::element::Element;
 use crate::metadata::Metadata;
 use crate::metrics::{self, AppendTime, Metrics, Report};
@@ -21,6 +21,7 @@ pub struct Writer {
     store: Arc<dyn Store>,
     metadata: Arc<Metadata>,
     opened: Duration,
+    notices: Vec<String>,
     /// Taken by the close.
     array: Option<flow::Array>,
 }
@@ -31,29 +32,36 @@ pub struct Writer {
 /// The configuration is refused.
 pub fn plan_for(array: &Config, options: &Options) -> Result<Plan, Error> {
     let alignment = if options.direct { store::local::PAGE } else { 0 };
-    plan_with(array, options, alignment, options.gate)
+    plan_with(array, options, &choose(array, options)?, (alignment, options.gate))
+}
+
+/// The device for a run.
+pub(crate) fn choose(array: &Config, options: &Options) -> Result<Choice, Error> {
+    let facts =
+        Facts { memory: Memory::Host, alignment: 0, gate: true, process: 0, own: OwnMemory::default() };
+    let free = Plan::new(array, &Tuning { memory: None, ..options.tuning }, facts)?;
+    Choice::new(array, &free, options)
 }
 
 /// The plan for a store that takes pages of `alignment` bytes and a device that has a gate, or has none.
-fn plan_with(array: &Config, options: &Options, alignment: u64, gate: bool) -> Result<Plan, Error> {
-    let memory = if options.device_memory { Memory::Device } else { Memory::Host };
-    let facts = Facts { memory, alignment, gate, process: 0 };
-    let free = Plan::new(array, &Tuning { memory: None, ..options.tuning }, facts)?;
+fn plan_with(
+    array: &Config,
+    options: &Options,
+    choice: &Choice,
+    (alignment, gate): (u64, bool),
+) -> Result<Plan, Error> {
+    let facts = Facts { memory: choice.memory, alignment, gate, process: 0, own: choice.own };
+    let array = Config { codec: choice.codec, ..array.clone() };
+    let free = Plan::new(&array, &Tuning { memory: None, ..options.tuning }, facts)?;
     let tuning = Tuning { memory: options.tuning.memory.or_else(process::usual_cap), ..options.tuning };
-    let process = process::overhead(&free, options.threads)?;
-    Ok(Plan::new(array, &tuning, Facts { process, ..facts })?)
+    let process = process::overhead(&free, choice.host_threads(options.threads))?;
+    Ok(Plan::new(&array, &tuning, Facts { process, ..facts })?)
 }
 
 /// Rows of the edge table that order such a run, and how each is kept: see `docs/edges.md`.
 #[must_use]
 pub fn live_rows(plan: &Plan) -> Vec<(&'static str, &'static str)> {
     flow::edges::summary(flow::table::Case::of(plan))
-}
-
-/// The device of a run. Debug builds check the order of every access on it, so all their tests do; release builds do not
-/// pay.
-fn watched(device: impl Device + 'static) -> Arc<dyn Device> {
-    if cfg!(debug_assertions) { Arc::new(Checked::new(device)) } else { Arc::new(device) }
 }
 
 impl Writer {
@@ -63,16 +71,18 @@ impl Writer {
     /// The configuration is refused; something is already there; the device or the store cannot be opened.
     pub fn open(target: impl Into<Target>, array: &Config, options: Options) -> Result<Writer, Error> {
         let target = target.into();
-        let memory = if options.device_memory { Memory::Device } else { Memory::Host };
-        let device = watched(Host::open(options.threads)?.with_memory(memory));
+        let choice = choose(array, &options)?;
+        let device = choice.open(options.threads)?;
         let (alignment, opened) = (target.alignment(options.direct), device.now());
         // Tried only where it matters: the try takes a moment.
-        let gate = options.gate && (alignment == 0 || device::gate_works(&*device));
-        let plan = Arc::new(plan_with(array, &options, alignment, gate)?);
+        let gate = options.gate && (alignment == 0 || ::device::gate_works(&*device));
+        let plan = Arc::new(plan_with(array, &options, &choice, (alignment, gate))?);
+        let requested = device::requested(array, &choice);
         let Options { publish_interval, overwrite, name, attributes, direct, .. } = options;
         // Attributes are checked before the store is touched: a refused run must not have removed anything.
         let probe =
-            Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array.plain, name, attributes)?;
+            Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array.plain, name, attributes)?
+                .with_request(requested);
         probe.group()?;
         // Memory and codec too: all that can fail without touching the store comes before it.
         let engine = flow::Engine::open(device.clone(), &plan)?;
@@ -89,13 +99,27 @@ impl Writer {
         };
         let array = Some(flow::Array::open(setup)?);
         metadata.begin()?;
-        Ok(Writer { plan, device, store, metadata, opened, array })
+        let notices = choice.notices;
+        notices.iter().for_each(|n| tracing::info!("{n}"));
+        Ok(Writer { plan, device, store, metadata, opened, notices, array })
     }
 
     /// The plan of this run.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Name of the device that does the work.
+    #[must_use]
+    pub fn device(&self) -> String {
+        self.device.name()
+    }
+
+    /// What people should know of this run: why it is not on the GPU, or what that does otherwise than it was asked.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// Appends any number of bytes: little-endian elements, dimensions in acquisition order. Blocks while all

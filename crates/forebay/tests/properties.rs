@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use common::{Case, noise};
 use forebay::store::Store;
-use forebay::{Array, Blosc, BloscInner, Codec, DType, Dim, Fill, Mode, Options, Shuffle, Tuning, Writer};
+use forebay::{
+    Array, Blosc, BloscInner, Codec, DType, DeviceChoice, Dim, Fill, Mode, Options, Shuffle, Tuning, Writer,
+};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 #[derive(Clone, Debug)]
 struct Run {
     array: Array,
     tuning: Tuning,
     device_memory: bool,
+    device: DeviceChoice,
     /// Bytes that the store takes multiples of; 0: any.
     alignment: u64,
     gate: bool,
@@ -103,7 +107,20 @@ fn runs() -> impl Strategy<Value = Run> {
         // Without the gate there is no pipelined writing of whole pages.
         let mode = if alignment > 0 && !gate && mode == Mode::Pipelined { None } else { Some(mode) };
         let tuning = Tuning { slots, batch_bytes, staging_bytes, mode, memory: None };
-        Run { array, tuning, device_memory, alignment, gate, bytes, appends, ways, flush_every, interval }
+        let device = DeviceChoice::Host;
+        Run {
+            array,
+            tuning,
+            device_memory,
+            device,
+            alignment,
+            gate,
+            bytes,
+            appends,
+            ways,
+            flush_every,
+            interval,
+        }
     })
 }
 
@@ -111,10 +128,11 @@ type Objects = BTreeMap<String, Vec<u8>>;
 
 impl Run {
     fn options(&self) -> Options {
-        let Run { tuning, device_memory, gate, .. } = *self;
+        let Run { tuning, device_memory, device, gate, .. } = *self;
         Options {
             tuning,
             device_memory,
+            device,
             gate,
             publish_interval: self.interval,
             threads: 2,
@@ -182,6 +200,51 @@ fn shards(store: &Arc<dyn Store>) -> Objects {
     let entries = store.list("").unwrap();
     let keys = entries.into_iter().filter(|e| e.key.contains("c/")).map(|e| e.key);
     keys.map(|k| (k.clone(), store.get(&k).unwrap().unwrap())).collect()
+}
+
+/// Seconds that the GPU is tried for, and the seed of the plans.
+fn gpu_time() -> (Duration, u64) {
+    let number = |name: &str, usual| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(usual);
+    (Duration::from_secs(number("FOREBAY_GPU_SECONDS", 60)), number("FOREBAY_GPU_SEED", 1))
+}
+
+/// Random plans on the GPU: what was appended is what is read; chunks that are not compressed are stored byte by byte as the
+/// host stores them.
+#[test]
+#[ignore = "needs a GPU"]
+fn streams_come_back_from_the_gpu() {
+    #[expect(clippy::disallowed_methods, reason = "how long to try is for the person who waits")]
+    let ((time, seed), start) = (gpu_time(), std::time::Instant::now());
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = proptest::test_runner::TestRng::from_seed(proptest::test_runner::RngAlgorithm::ChaCha, &bytes);
+    let mut runner = proptest::test_runner::TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let (mut tried, mut on_gpu) = (0, 0);
+    while start.elapsed() < time {
+        let mut run = runs().new_tree(&mut runner).unwrap().current();
+        run.device_memory = false;
+        if let Codec::Blosc(_) = run.array.codec {
+            run.array.codec = if tried % 4 == 0 { Codec::Zstd { level: 0 } } else { Codec::None };
+        }
+        let gpu = Run { device: DeviceChoice::Cuda(0), ..run.clone() };
+        tried += 1;
+        if forebay::device_for(&gpu.array, &gpu.options()).is_err() {
+            // Chunks that its codec does not take; a GPU that is not there is found below.
+            continue;
+        }
+        on_gpu += 1;
+        let (store, bytes, report) = gpu.stream();
+        let case = Case { array: gpu.array.clone(), options: gpu.options() };
+        assert!(case.read(&store) == gpu.want(&bytes, &report), "plan {tried} of seed {seed}: {gpu:?}");
+        if gpu.array.codec == Codec::None {
+            assert!(shards(&store) == shards(&run.stream().0), "plan {tried} of seed {seed}: {gpu:?}");
+        }
+    }
+    println!(
+        "{on_gpu} of {tried} random plans of seed {seed} on the GPU in {:.0} s",
+        start.elapsed().as_secs_f64()
+    );
+    assert!(on_gpu > 10, "hardly any plan ran on a GPU");
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use device::marks::Marks;
 use device::sync::{self, Arc, Instant, Mutex, thread};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
@@ -12,7 +13,6 @@ use plan::{Codec, Memory};
 use crate::encoder::HostEncoder;
 use crate::kernels;
 use crate::lanes::{Lanes, panic_text};
-use crate::marks::Marks;
 
 /// The host device.
 pub struct Host {
@@ -211,7 +211,13 @@ impl Device for Host {
         self.core.run(on, "aggregate", Operation::Aggregate, bytes, move || kernels::run_aggregate(job))
     }
 
-    fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
+    fn prepare(
+        &self,
+        codec: &Codec,
+        _chunks: u64,
+        chunk_bytes: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error> {
         Ok(Arc::new(HostEncoder::new(self.core.clone(), codec, chunk_bytes, element)?))
     }
 

@@ -46,19 +46,25 @@ impl Encoder for HostEncoder {
     fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
         // SAFETY: whoever minted the views vouched for the order of this work too.
         let job = unsafe { job.detach() };
-        let EncodeJob { chunks, pool, mut scratch, mut sizes } = job;
+        let EncodeJob { chunks, pool, mut scratch, stride, mut sizes } = job;
         let work = self.work.clone();
         let bytes = u64::from(chunks) * work.chunk_bytes as u64;
         self.core.run_codec(on, bytes, move || {
-            work.run(chunks as usize, pool.bytes()?, scratch.bytes()?, sizes.bytes()?)
+            work.run((chunks as usize, stride as usize), pool.bytes()?, scratch.bytes()?, sizes.bytes()?)
         })
     }
 }
 
 impl Work {
-    fn run(&self, chunks: usize, pool: &[u8], scratch: &mut [u8], sizes: &mut [u8]) -> Result<u64, Error> {
+    fn run(
+        &self,
+        (chunks, stride): (usize, usize),
+        pool: &[u8],
+        scratch: &mut [u8],
+        sizes: &mut [u8],
+    ) -> Result<u64, Error> {
         let pool = pool[..chunks * self.chunk_bytes].par_chunks(self.chunk_bytes);
-        let slots = scratch[..chunks * self.worst_case].par_chunks_mut(self.worst_case);
+        let slots = scratch[..chunks * stride].par_chunks_mut(stride);
         let sizes = sizes[..chunks * 8].par_chunks_mut(8);
         let encoded = pool.zip(slots).zip(sizes).with_max_len(1).map(|((chunk, slot), size)| {
             let thread = rayon::current_thread_index().unwrap_or(0) % self.contexts.len();

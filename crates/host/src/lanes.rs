@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use device::marks::Marks;
 use device::sync::thread::{Builder, JoinHandle};
 use device::sync::{Arc, Condvar, Mutex, MutexGuard};
 use device::{Error, Lane, Mark, Operation};
-
-use crate::marks::Marks;
 
 /// Work of a lane.
 pub(crate) type Job = Box<dyn FnOnce() -> Result<(), Error> + Send>;

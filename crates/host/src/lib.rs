@@ -5,7 +5,6 @@ mod device;
 mod encoder;
 pub mod kernels;
 mod lanes;
-mod marks;
 mod memory;
 
 pub use crate::device::Host;

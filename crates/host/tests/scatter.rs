@@ -16,7 +16,13 @@ fn geometry(dtype: DType, sizes: &[(u64, u64)], order: &[usize]) -> Scatter {
     let dims = sizes.iter().enumerate().map(|(d, &(size, chunk))| Dim::new(name(d), size).chunk(chunk));
     let order = Some(order.iter().map(|&d| name(d)).collect());
     let config = Config { order, plain: true, codec: Codec::None, ..Config::new(dtype, dims.collect()) };
-    let facts = Facts { memory: Memory::Host, alignment: 0, gate: false, process: 0 };
+    let facts = Facts {
+        memory: Memory::Host,
+        alignment: 0,
+        gate: false,
+        process: 0,
+        own: plan::OwnMemory::default(),
+    };
     Plan::new(&config, &Tuning::default(), facts).unwrap().scatter
 }
 

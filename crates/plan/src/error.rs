@@ -91,10 +91,12 @@ pub enum Refusal {
     Gate,
     /// The smallest arrangement does not fit the memory cap.
     #[error(
-        "memory: the cap is {cap} bytes, the smallest arrangement (one epoch a batch, slots: {slots}) takes {least}, of \
+        "{place}: the cap is {cap} bytes, the smallest arrangement (one epoch a batch, slots: {slots}) takes {least}, of \
          which {holder} takes {held}; {remedy}"
     )]
     Memory {
+        /// Which memory: the host's, or that of the device's own.
+        place: &'static str,
         /// The cap.
         cap: u64,
         /// What the smallest arrangement takes.

@@ -58,4 +58,17 @@ pub struct Facts {
     pub gate: bool,
     /// Bytes that the process holds besides the buffers of the plan: the program, its threads, codec contexts.
     pub process: u64,
+    /// What the device's own memory is, where it has any.
+    pub own: OwnMemory,
+}
+
+/// Memory of a device that is not the host's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnMemory {
+    /// Bytes of it that may be taken; `None`: it is the host's memory after all, and counts there.
+    pub bytes: Option<u64>,
+    /// Bytes that the codec works in there, besides its buffers: so many for any batch,
+    pub codec: u64,
+    /// and so many for each chunk of a batch.
+    pub codec_per_chunk: u64,
 }

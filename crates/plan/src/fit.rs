@@ -4,27 +4,39 @@
 //! producer from a single slot. Only when that is still too large is the plan refused.
 
 use crate::plan::{Plan, Tuning};
-use crate::{Mode, Refusal};
+use crate::{Holder, Mode, Refusal};
+
+/// More than a memory holds.
+#[derive(Clone, Copy)]
+struct Excess {
+    place: &'static str,
+    on_device: bool,
+    cap: u64,
+    least: u64,
+}
 
 /// Staging below this costs a dispatch for every few frames.
 const LEAST_STAGING: u64 = 256 << 10;
 
 impl Plan {
-    /// The largest arrangement that fits `cap` bytes.
-    pub(crate) fn fit(mut self, cap: u64, tuning: &Tuning) -> Result<Plan, Refusal> {
+    /// The largest arrangement that fits the caps.
+    pub(crate) fn fit(mut self, tuning: &Tuning) -> Result<Plan, Refusal> {
         for step in [Plan::shorter_batch, Plan::smaller_staging, Plan::fewer_slots] {
             let before = self.fitted_numbers();
-            while self.budget.total() > cap && step(&mut self) {
+            while self.too_large().is_some() && step(&mut self) {
                 self.budget = self.derive_budget()?;
             }
             self.note(before);
         }
-        if self.budget.total() > cap && tuning.mode.is_none() {
+        if self.too_large().is_some() && tuning.mode.is_none() {
             (self.mode, self.slots) = (Mode::select(&self.facts, true), 1);
             self.budget = self.derive_budget()?;
             self.fitted.push("mode drain-after-kick, one slot".to_owned());
         }
-        if self.budget.total() <= cap { Ok(self) } else { Err(self.too_large(cap)) }
+        match self.too_large() {
+            None => Ok(self),
+            Some(excess) => Err(self.refuse(excess)),
+        }
     }
 
     fn shorter_batch(&mut self) -> bool {
@@ -63,35 +75,48 @@ impl Plan {
         }
     }
 
-    fn too_large(&self, cap: u64) -> Refusal {
-        let largest = self.budget.holders.iter().max_by_key(|h| h.copies * h.bytes);
-        let (holder, held) = largest.map_or(("nothing", 0), |h| (h.name, h.copies * h.bytes));
-        let (slots, remedy) = (self.slots, self.chunk_that_fits(cap));
-        Refusal::Memory { cap, least: self.budget.total(), slots, holder, held, remedy }
+    /// The memory that does not suffice: the host's, or the device's own.
+    fn too_large(&self) -> Option<Excess> {
+        let (device, host) = self.budget.split();
+        let (of_host, of_device) = (self.cap.unwrap_or(u64::MAX), self.facts.own.bytes.unwrap_or(u64::MAX));
+        if host > of_host {
+            return Some(Excess { place: "memory", on_device: false, cap: of_host, least: host });
+        }
+        let excess = Excess { place: "device memory", on_device: true, cap: of_device, least: device };
+        (device > of_device).then_some(excess)
+    }
+
+    fn refuse(&self, excess: Excess) -> Refusal {
+        let Excess { place, on_device, cap, least } = excess;
+        let there = self.budget.holders.iter().filter(|h| h.on_device == on_device);
+        let (holder, held) = there.max_by_key(|h| h.total()).map_or(("nothing", 0), |h| (h.name, h.total()));
+        let (slots, remedy) = (self.slots, self.chunk_that_fits(excess));
+        Refusal::Memory { place, cap, least, slots, holder, held, remedy }
     }
 
     /// A smaller chunk along dimension 0 makes epochs smaller by as much: what the buffers of a batch need.
-    fn chunk_that_fits(&self, cap: u64) -> String {
-        let more = || "give more memory, or smaller frames".to_owned();
+    fn chunk_that_fits(&self, excess: Excess) -> String {
+        let more = || format!("give more {}, or smaller frames", excess.place);
         let chunk = self.dims[0].chunk.unwrap_or(1);
         let of_batch = [
             "chunk pool",
             "codec scratch",
             "packed",
             "host payload",
+            "host tables",
             "lookup tables",
             "packed index",
             "host index",
         ];
-        let all = self.budget.holders.iter();
-        let scaled: u64 = all.filter(|h| of_batch.contains(&h.name)).map(|h| h.copies * h.bytes).sum();
-        let fixed = self.budget.total() - scaled;
-        let fits = |c: &u64| scaled.div_ceil(chunk).saturating_mul(*c).saturating_add(fixed) <= cap;
+        let there = self.budget.holders.iter().filter(|h| h.on_device == excess.on_device);
+        let scaled: u64 = there.filter(|h| of_batch.contains(&h.name)).map(Holder::total).sum();
+        let fixed = excess.least - scaled;
+        let fits = |c: &u64| scaled.div_ceil(chunk).saturating_mul(*c).saturating_add(fixed) <= excess.cap;
         let Some(fit) = (0..63).map(|b| chunk >> b).take_while(|c| *c > 0).find(fits) else { return more() };
         let shape = self.dims.iter().enumerate();
         let shape: Vec<_> =
             shape.map(|(d, dim)| if d == 0 { fit } else { dim.chunk.unwrap_or(1) }.to_string()).collect();
-        format!("give more memory, or chunks of {}, which would fit", shape.join("x"))
+        format!("give more {}, or chunks of {}, which would fit", excess.place, shape.join("x"))
     }
 }
 
@@ -99,7 +124,13 @@ impl Plan {
 mod tests {
     use crate::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Refusal, Tuning};
 
-    const FACTS: Facts = Facts { memory: Memory::Host, alignment: 0, gate: true, process: 20 << 20 };
+    const FACTS: Facts = Facts {
+        memory: Memory::Host,
+        alignment: 0,
+        gate: true,
+        process: 20 << 20,
+        own: crate::OwnMemory { bytes: None, codec: 0, codec_per_chunk: 0 },
+    };
 
     fn camera(chunk: u64, memory: u64, mode: Option<Mode>) -> Result<Plan, Refusal> {
         let side = |n: &str| Dim::new(n, 2048).chunk(512).chunks_per_shard(4);

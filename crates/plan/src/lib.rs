@@ -28,7 +28,7 @@ pub use codec::{Blosc, BloscInner, Codec, Shuffle};
 pub use dims::{Config, Dim, Kind};
 pub use dtype::{BadFill, DType, Fill, UnknownDType};
 pub use error::Refusal;
-pub use facts::{Facts, Memory, Mode};
+pub use facts::{Facts, Memory, Mode, OwnMemory};
 pub use plan::{Plan, REGION_BYTES, TAIL_LENGTH_BYTES, Tuning};
 pub use scatter::{Scatter, ScatterDim};
 pub use shards::ShardGrid;

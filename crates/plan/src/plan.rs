@@ -149,16 +149,20 @@ impl Plan {
             grid,
         };
         plan.budget = plan.derive_budget()?;
-        match tuning.memory {
-            Some(cap) => plan.fit(cap, tuning),
-            None => Ok(plan),
-        }
+        if tuning.memory.is_none() && facts.own.bytes.is_none() { Ok(plan) } else { plan.fit(tuning) }
     }
 
     /// Chunks of a full batch.
     #[must_use]
     pub fn batch_chunks(&self) -> u64 {
         u64::from(self.batch_epochs) * self.grid.chunks_per_epoch
+    }
+
+    /// Bytes from an encoded chunk to the next in the codec's scratch: room for the worst case, and words of a GPU begin
+    /// where they must.
+    #[must_use]
+    pub fn slot_bytes(&self) -> u64 {
+        self.codec.worst_case(self.chunk_bytes).next_multiple_of(16)
     }
 
     /// Dimensions in storage order.
@@ -238,7 +242,11 @@ impl Plan {
         let tables = bytes(4)? + REGION_BYTES * regions;
         let packed = self.packed_bytes()?;
         let mut holders = Vec::new();
-        let mut hold = |name, copies, bytes| holders.push(Holder { name, copies, bytes });
+        // Where the device's memory is the host's after all, it counts there.
+        let apart = on_device && self.facts.own.bytes.is_some();
+        let mut hold = |name, copies, bytes| {
+            holders.push(Holder { name, copies, bytes, on_device: apart && is_devices(name) });
+        };
         hold("process", 1, self.facts.process);
         hold("staging", STAGING_COPIES, self.staging_bytes + STAGING_SLACK);
         if on_device {
@@ -246,9 +254,18 @@ impl Plan {
         }
         hold("chunk pool", slots, bytes(self.chunk_bytes)?);
         if !self.codec.is_none() {
-            hold("codec scratch", 1, bytes(self.codec.worst_case(self.chunk_bytes) + 8)?);
+            hold("codec scratch", 1, bytes(self.slot_bytes() + 8)?);
         }
-        hold("lookup tables", slots + 1, tables);
+        let own = self.facts.own;
+        if own.codec > 0 {
+            hold(
+                "codec workspace",
+                1,
+                own.codec + product([chunks, own.codec_per_chunk], "a batch (its bytes)", SMALLER)?,
+            );
+        }
+        hold("host tables", slots, tables);
+        hold("lookup tables", 1, tables);
         hold("packed", slots, packed);
         hold("packed index", slots, index);
         if on_device {
@@ -275,6 +292,21 @@ impl Plan {
         }
         Ok(budget)
     }
+}
+
+/// Buffers that kernels of the device reach and the host does not.
+fn is_devices(name: &str) -> bool {
+    matches!(
+        name,
+        "device staging"
+            | "chunk pool"
+            | "codec scratch"
+            | "codec workspace"
+            | "lookup tables"
+            | "packed"
+            | "packed index"
+            | "tail"
+    )
 }
 
 fn check_dims(dims: &[Dim]) -> Result<(), Refusal> {
@@ -453,7 +485,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FACTS: Facts = Facts { memory: Memory::Host, alignment: 0, gate: true, process: 0 };
+    const FACTS: Facts = Facts {
+        memory: Memory::Host,
+        alignment: 0,
+        gate: true,
+        process: 0,
+        own: crate::OwnMemory { bytes: None, codec: 0, codec_per_chunk: 0 },
+    };
 
     fn plan(config: &Config) -> Result<Plan, Refusal> {
         Plan::new(config, &Tuning::default(), FACTS)

@@ -292,7 +292,13 @@ impl Device for Sim {
         self.inside.run(on, (touches, deeds), Box::new(move || kernels::run_aggregate(job).map(drop)))
     }
 
-    fn prepare(&self, codec: &Codec, chunk_bytes: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
+    fn prepare(
+        &self,
+        codec: &Codec,
+        _chunks: u64,
+        chunk_bytes: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error> {
         Ok(Arc::new(SimEncoder::new(self.inside.clone(), codec, chunk_bytes, element)?))
     }
 

@@ -36,7 +36,7 @@ impl Encoder for SimEncoder {
         let deeds = known(touches.iter().map(|touch| uses(Some(touch.clone()))));
         // SAFETY: whoever minted the views vouched for the order of this work too; that is what is checked here.
         let job = unsafe { job.detach() };
-        let EncodeJob { chunks, pool, mut scratch, mut sizes } = job;
+        let EncodeJob { chunks, pool, mut scratch, stride, mut sizes } = job;
         let work = self.work.clone();
         let kernel = move || {
             let (prepared, context, chunk) = &*work;
@@ -44,7 +44,7 @@ impl Encoder for SimEncoder {
             let mut context = context.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let (pool, scratch) = (pool.bytes()?, scratch.bytes()?);
             for (i, size) in sizes.bytes()?.as_chunks_mut::<8>().0[..chunks as usize].iter_mut().enumerate() {
-                let (from, to) = (&pool[i * chunk..][..*chunk], &mut scratch[i * worst..][..worst]);
+                let (from, to) = (&pool[i * chunk..][..*chunk], &mut scratch[i * stride as usize..][..worst]);
                 let encoded = prepared.encode(&mut context, from, to);
                 *size = (encoded.map_err(|e| Error::new(Operation::Encode, e))? as u64).to_le_bytes();
             }

@@ -13,8 +13,9 @@ use crate::written::Deed;
 
 struct Bytes {
     base: NonNull<u8>,
+    len: usize,
     /// Frees them.
-    owner: Vec<u8>,
+    _owner: Vec<u8>,
     region: u64,
     host_visible: bool,
     machine: Arc<Machine>,
@@ -32,7 +33,7 @@ unsafe impl Backing for Bytes {
     }
 
     fn len(&self) -> usize {
-        self.owner.len()
+        self.len
     }
 
     fn host_visible(&self) -> bool {
@@ -56,13 +57,25 @@ pub(crate) fn adopt(
     (host_visible, is_written): (bool, bool),
     name: Name,
 ) -> Result<Region, Error> {
-    let base = NonNull::new(owner.as_mut_ptr()).unwrap_or(NonNull::dangling());
+    // What is registered stands where it is; memory of the device begins on a page.
+    let (start, len) = if is_written { (0, owner.len()) } else { on_page(&mut owner) };
+    let base = NonNull::new(owner[start..].as_mut_ptr()).unwrap_or(NonNull::dangling());
     let mut state = machine.lock();
     let region = state.shadows.add(name);
     if is_written {
-        state.written.note(&Deed::Use(Touch { region, range: 0..owner.len(), write: true }));
+        state.written.note(&Deed::Use(Touch { region, range: 0..len, write: true }));
     }
     drop(state);
     let machine = machine.clone();
-    Ok(Region::new(Arc::new(Bytes { base, owner, region, host_visible, machine })))
+    Ok(Region::new(Arc::new(Bytes { base, len, _owner: owner, region, host_visible, machine })))
+}
+
+/// Bytes of a page.
+const PAGE: usize = 4096;
+
+/// Makes bytes longer by a page, and says where in them a page begins, and their length before.
+fn on_page(bytes: &mut Vec<u8>) -> (usize, usize) {
+    let len = bytes.len();
+    bytes.resize(len + PAGE, device::UNWRITTEN);
+    (bytes.as_ptr().align_offset(PAGE), len)
 }

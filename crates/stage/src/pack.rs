@@ -6,12 +6,12 @@ use plan::{BatchLayout, Plan, REGION_BYTES, Region};
 /// Bytes of codec scratch for a full batch: worst-case slots, then one size per chunk.
 #[must_use]
 pub fn scratch_bytes(plan: &Plan) -> u64 {
-    plan.batch_chunks() * (plan.codec.worst_case(plan.chunk_bytes) + 8)
+    plan.batch_chunks() * (plan.slot_bytes() + 8)
 }
 
 /// Where the sizes begin in the scratch of a batch of `chunks` chunks.
 fn sizes_at(plan: &Plan, chunks: usize) -> usize {
-    chunks * plan.codec.worst_case(plan.chunk_bytes) as usize
+    chunks * plan.slot_bytes() as usize
 }
 
 /// Bytes of the lookup tables of a batch.
@@ -72,7 +72,7 @@ pub fn compress(
     let at = sizes_at(plan, n);
     let (slots, sizes) = scratch.part(0..at + 8 * n).split(at);
     let pool = pool.part(0..n * plan.chunk_bytes as usize);
-    encoder.encode(on, EncodeJob { chunks, pool, scratch: slots, sizes })
+    encoder.encode(on, EncodeJob { chunks, pool, scratch: slots, stride: plan.slot_bytes(), sizes })
 }
 
 /// Where aggregate reads.
@@ -101,7 +101,7 @@ pub fn aggregate(
         (plan.chunk_bytes, Sizes::Fixed(plan.chunk_bytes))
     } else {
         let at = sizes_at(plan, n);
-        (plan.codec.worst_case(plan.chunk_bytes), Sizes::Each(from.chunks.part(at..at + 8 * n)))
+        (plan.slot_bytes(), Sizes::Each(from.chunks.part(at..at + 8 * n)))
     };
     let tails = from.tails.as_ref().map(|t| {
         let at = split_tails(plan);

@@ -109,8 +109,8 @@ impl<D: Device> Device for Ruled<D> {
         self.next("aggregate")?;
         self.inner.aggregate(on, j)
     }
-    fn prepare(&self, c: &Codec, n: usize, e: usize) -> Result<Arc<dyn Encoder>, Error> {
-        self.inner.prepare(c, n, e)
+    fn prepare(&self, c: &Codec, m: u64, n: usize, e: usize) -> Result<Arc<dyn Encoder>, Error> {
+        self.inner.prepare(c, m, n, e)
     }
     fn synchronize(&self) -> Result<(), Error> {
         self.inner.synchronize()

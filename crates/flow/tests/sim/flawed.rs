@@ -386,9 +386,15 @@ impl Device for Flawed {
         self.sim().aggregate(self.hooks.lane_of_work(on), job)
     }
 
-    fn prepare(&self, codec: &Codec, chunk: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
+    fn prepare(
+        &self,
+        codec: &Codec,
+        chunks: u64,
+        chunk: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error> {
         self.call("prepare")?;
-        let encoder = self.sim().prepare(codec, chunk, element)?;
+        let encoder = self.sim().prepare(codec, chunks, chunk, element)?;
         Ok(Arc::new(FlawedEncoder { hooks: self.hooks.clone(), encoder }))
     }
 

@@ -102,7 +102,13 @@ impl Scenario {
         let config = Config { codec, plain: true, fill, ..Config::new(DType::U16, dims) };
         let (mode, slots) = (Some(self.mode), self.slots);
         let tuning = Tuning { slots, batch_bytes, staging_bytes: 1, mode, memory: None };
-        let facts = Facts { memory: self.memory, alignment: self.alignment, gate: true, process: 0 };
+        let facts = Facts {
+            memory: self.memory,
+            alignment: self.alignment,
+            gate: true,
+            process: 0,
+            own: plan::OwnMemory::default(),
+        };
         let plan = Plan::new(&config, &tuning, facts).unwrap();
         assert_eq!(Case::of(&plan), self.case());
         plan
@@ -167,7 +173,13 @@ impl Scenario {
             mode: Some(self.mode),
             memory: None,
         };
-        let facts = Facts { memory: self.memory, alignment: self.alignment, gate: true, process: 0 };
+        let facts = Facts {
+            memory: self.memory,
+            alignment: self.alignment,
+            gate: true,
+            process: 0,
+            own: plan::OwnMemory::default(),
+        };
         let mut plan = Plan::new(&config, &tuning, facts).unwrap();
         assert_eq!((plan.frame_bytes, plan.epoch_bytes, plan.batch_epochs), (frame, frame, 2));
         let (frames, staged) = if plan.slots == 1 { (3, 1) } else { (5, 2) };

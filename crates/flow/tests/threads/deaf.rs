@@ -84,8 +84,14 @@ impl Device for Deaf {
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
         self.inner.aggregate(on, job)
     }
-    fn prepare(&self, codec: &Codec, chunk: usize, element: usize) -> Result<Arc<dyn Encoder>, Error> {
-        self.inner.prepare(codec, chunk, element)
+    fn prepare(
+        &self,
+        codec: &Codec,
+        chunks: u64,
+        chunk: usize,
+        element: usize,
+    ) -> Result<Arc<dyn Encoder>, Error> {
+        self.inner.prepare(codec, chunks, chunk, element)
     }
     fn synchronize(&self) -> Result<(), Error> {
         self.inner.synchronize()

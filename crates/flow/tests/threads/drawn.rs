@@ -205,7 +205,13 @@ impl Drawn {
         let config = Config { codec: codecs()[self.codec], plain: true, ..Config::new(DType::U8, dims) };
         let mode = Some(self.mode);
         let tuning = Tuning { slots: 2, batch_bytes: 8 * self.batch, staging_bytes: 1, mode, memory: None };
-        let facts = Facts { memory: self.memory, alignment: self.alignment, gate: true, process: 0 };
+        let facts = Facts {
+            memory: self.memory,
+            alignment: self.alignment,
+            gate: true,
+            process: 0,
+            own: plan::OwnMemory::default(),
+        };
         let mut plan = Plan::new(&config, &tuning, facts).unwrap();
         // Smaller than a plan makes it, so that a few frames go round the ring.
         plan.staging_bytes = plan.frame_bytes;

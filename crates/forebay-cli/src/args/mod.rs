@@ -7,7 +7,7 @@ pub(crate) mod size;
 
 use std::path::{Path, PathBuf};
 
-use forebay::{Array, Codec, DType, Fill, Mode, Options, Tuning};
+use forebay::{Array, Codec, DType, DeviceChoice, Fill, Mode, Options, Tuning};
 use serde_json::{Map, Value};
 
 use crate::Failure;
@@ -92,7 +92,12 @@ pub(crate) struct Tune {
     #[arg(long, value_name = "N")]
     slots: Option<u32>,
 
-    /// Threads that compress [default: one for each core]
+    /// Where the work is done: auto (the first NVIDIA GPU that can, otherwise the host), host, cuda, or cuda:N for
+    /// the GPU of that number [default: auto]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    device: Option<DeviceChoice>,
+
+    /// Threads that compress on the host [default: one for each core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
 
@@ -131,7 +136,20 @@ impl Tune {
             memory: self.memory,
         };
         let (direct, gate) = (self.direct, !self.no_gate);
-        Options { tuning, threads: self.threads, direct, gate, ..Options::default() }
+        let device = self.device.unwrap_or_default();
+        Options { tuning, threads: self.threads, direct, gate, device, ..Options::default() }
+    }
+}
+
+/// Reads a device.
+fn device(text: &str) -> Result<DeviceChoice, String> {
+    let number = text.strip_prefix("cuda:").map(str::parse);
+    match (text, number) {
+        ("auto", _) => Ok(DeviceChoice::Auto),
+        ("host", _) => Ok(DeviceChoice::Host),
+        ("cuda", _) => Ok(DeviceChoice::Cuda(0)),
+        (_, Some(Ok(ordinal))) => Ok(DeviceChoice::Cuda(ordinal)),
+        _ => Err(format!("`{text}` is no device; use auto, host, cuda, or cuda:N with the number of a GPU")),
     }
 }
 

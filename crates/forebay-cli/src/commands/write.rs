@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let stop = Stop::listen()?;
     let mut writer = Writer::open(store.as_path(), &array, options)?;
     let plan = writer.plan().clone();
+    notes.extend(writer.notices().iter().cloned());
     introduce(&plan, &notes);
     let mut progress = Progress::new(plan.frame_bytes, plan.total_bytes);
     let end = copy(&Feed::start(source)?, &mut writer, &stop, &mut progress);

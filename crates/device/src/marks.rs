@@ -1,9 +1,9 @@
-//! Marks: what was told to be recorded, and what has been reached.
+//! Marks of a device whose host waits for all of them in one way: what was told to be recorded, and what has been reached.
 
 use std::time::Duration;
 
-use device::sync::{Condvar, Instant, Mutex, MutexGuard, wait_timeout};
-use device::{Error, Mark, Operation};
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard, wait_timeout};
+use crate::{Error, Mark, Operation};
 
 #[derive(Clone, Copy, Default)]
 struct State {
@@ -19,14 +19,16 @@ struct State {
 }
 
 /// All marks of a device, behind one lock: there are a few events a batch, not one a pixel.
-pub(crate) struct Marks {
+pub struct Marks {
     states: Mutex<Vec<State>>,
     changed: Condvar,
     opened: Instant,
 }
 
 impl Marks {
-    pub(crate) fn new(opened: Instant) -> Marks {
+    /// No marks yet; `opened` is when the device's clock began.
+    #[must_use]
+    pub fn new(opened: Instant) -> Marks {
         Marks { states: Mutex::default(), changed: Condvar::new(), opened }
     }
 
@@ -35,14 +37,18 @@ impl Marks {
         self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self, gate: bool) -> Mark {
+    /// One more mark, or gate.
+    pub fn add(&self, gate: bool) -> Mark {
         let mut states = self.lock();
         states.push(State { gate, ..State::default() });
         Mark(states.len() as u32 - 1)
     }
 
     /// Notes that `generation` will be reached once the lane gets there.
-    pub(crate) fn tell(&self, mark: Mark, generation: u64) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// It was told before.
+    pub fn tell(&self, mark: Mark, generation: u64) -> Result<(), Error> {
         let mut states = self.lock();
         let state = &mut states[mark.0 as usize];
         if generation < state.told {
@@ -53,13 +59,17 @@ impl Marks {
         Ok(())
     }
 
-    pub(crate) fn reach(&self, mark: Mark, generation: u64) {
+    /// Notes that a generation has been reached, and wakes who waits.
+    pub fn reach(&self, mark: Mark, generation: u64) {
         self.lock()[mark.0 as usize].reached = generation + 1;
         self.changed.notify_all();
     }
 
     /// Refuses a wait for what nobody was told to record: it would be satisfied by luck, or never.
-    pub(crate) fn expect_told(&self, mark: Mark, generation: u64) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// It was not.
+    pub fn expect_told(&self, mark: Mark, generation: u64) -> Result<(), Error> {
         let state = self.lock()[mark.0 as usize];
         if state.gate || generation < state.told {
             return Ok(());
@@ -69,7 +79,7 @@ impl Marks {
     }
 
     /// Blocks until the generation is reached.
-    pub(crate) fn wait(&self, mark: Mark, generation: u64) {
+    pub fn wait(&self, mark: Mark, generation: u64) {
         let mut states = self.lock();
         while states[mark.0 as usize].reached <= generation {
             states = self.changed.wait(states).unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -77,7 +87,7 @@ impl Marks {
     }
 
     /// The same for a device lane: its time counts.
-    pub(crate) fn park(&self, mark: Mark, generation: u64) {
+    pub fn park(&self, mark: Mark, generation: u64) {
         let start = self.opened.elapsed();
         self.wait(mark, generation);
         let mut states = self.lock();
@@ -87,13 +97,13 @@ impl Marks {
     }
 
     /// Waits of device lanes for a mark, and how long they were.
-    pub(crate) fn parked(&self, mark: Mark) -> (u64, Duration) {
+    pub fn parked(&self, mark: Mark) -> (u64, Duration) {
         let state = self.lock()[mark.0 as usize];
         (state.waits, state.waited)
     }
 
     /// Blocks until one of two is reached; whether the first is.
-    pub(crate) fn wait_either(&self, first: (Mark, u64), or: (Mark, u64)) -> bool {
+    pub fn wait_either(&self, first: (Mark, u64), or: (Mark, u64)) -> bool {
         let mut states = self.lock();
         loop {
             let reached = |(mark, generation): (Mark, u64)| states[mark.0 as usize].reached > generation;
@@ -105,7 +115,7 @@ impl Marks {
     }
 
     /// Blocks until the generation is reached or the time has come; whether it was reached.
-    pub(crate) fn wait_until(&self, mark: Mark, generation: u64, deadline: Duration) -> bool {
+    pub fn wait_until(&self, mark: Mark, generation: u64, deadline: Duration) -> bool {
         let mut states = self.lock();
         loop {
             if states[mark.0 as usize].reached > generation {

@@ -1,0 +1,5 @@
+// Every kernel, in one module.
+#include "aggregate.cu"
+#include "crc32c.cu"
+#include "encode.cu"
+#include "scatter.cu"

@@ -1,0 +1,160 @@
+//! Codecs of the GPU behind the seam: nvCOMP's zstd.
+
+use std::sync::Arc;
+
+use device::{Busy, EncodeJob, Encoder, Error, Lane, Operation};
+use plan::Codec;
+
+use crate::device::Core;
+use crate::driver::DeviceMemory;
+use crate::kernels::{self, EncodeParams};
+use crate::nvcomp::{Batch, Nvcomp};
+
+/// Addresses and sizes that nvCOMP reads and writes for each chunk: from, bytes, to, status.
+const PER_CHUNK: usize = 8 + 8 + 8 + 8;
+
+/// Zstd by nvCOMP.
+pub(crate) struct Zstd {
+    core: Arc<Core>,
+    library: &'static Nvcomp,
+    chunk_bytes: usize,
+    worst_case: usize,
+    most_chunks: usize,
+    workspace: Arc<DeviceMemory>,
+    lists: Arc<DeviceMemory>,
+}
+
+/// Bytes of GPU memory that a codec works in, beside its buffers, for batches of `chunks` chunks.
+pub(crate) fn workspace(codec: &Codec, chunks: usize, chunk_bytes: usize) -> Result<u64, Error> {
+    match codec {
+        Codec::None => Ok(0),
+        Codec::Zstd { .. } => {
+            check_chunk(chunk_bytes)?;
+            let bytes = Nvcomp::get()?.workspace(chunks, chunk_bytes)?;
+            Ok((bytes + chunks * PER_CHUNK) as u64)
+        }
+        Codec::Blosc(_) => Err(lacks("Blosc")),
+    }
+}
+
+/// The library reads words.
+fn check_chunk(chunk_bytes: usize) -> Result<(), Error> {
+    if chunk_bytes.is_multiple_of(4) {
+        return Ok(());
+    }
+    let why = format!(
+        "zstd on the GPU takes chunks of a multiple of 4 bytes, and these have {chunk_bytes}: choose another chunk, or run \
+         on the host"
+    );
+    Err(Error::new(Operation::Prepare, why))
+}
+
+fn lacks(codec: &str) -> Error {
+    let why = format!("the GPU has no {codec} yet: run on the host, or use zstd or none");
+    Error::new(Operation::Prepare, why)
+}
+
+impl Zstd {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        codec: &Codec,
+        most_chunks: usize,
+        chunk_bytes: usize,
+    ) -> Result<Zstd, Error> {
+        if !matches!(codec, Codec::Zstd { .. }) {
+            return Err(lacks("such codec"));
+        }
+        check_chunk(chunk_bytes)?;
+        let library = Nvcomp::get()?;
+        let context = core.context();
+        context.bind()?;
+        let worst_case = library.most_output(chunk_bytes)?;
+        let room = library.workspace(most_chunks, chunk_bytes)?;
+        let workspace = Arc::new(DeviceMemory::new(context, room)?);
+        let lists = Arc::new(DeviceMemory::new(context, most_chunks * PER_CHUNK)?);
+        Ok(Zstd { core: core.clone(), library, chunk_bytes, worst_case, most_chunks, workspace, lists })
+    }
+
+    /// The library's lists, one behind the other.
+    fn params(&self, job: &EncodeJob<'_>) -> EncodeParams {
+        let list = |i: usize| self.lists.address + (8 * i * self.most_chunks) as u64;
+        EncodeParams {
+            chunks: u64::from(job.chunks),
+            pool: job.pool.address().addr() as u64,
+            chunk_bytes: self.chunk_bytes as u64,
+            scratch: job.scratch.address().addr() as u64,
+            slot_bytes: job.stride,
+            from: list(0),
+            from_bytes: list(1),
+            to: list(2),
+            sizes: job.sizes.address().addr() as u64,
+            statuses: list(3),
+            trouble: self.core.trouble(),
+        }
+    }
+
+    fn check(&self, job: &EncodeJob<'_>) -> Result<(), Error> {
+        let (chunks, stride) = (job.chunks as usize, job.stride as usize);
+        let fits = chunks <= self.most_chunks
+            && stride >= self.worst_case
+            && job.pool.len() >= chunks * self.chunk_bytes
+            && job.scratch.len() >= chunks * stride
+            && job.sizes.len() >= 8 * chunks;
+        if fits {
+            return Ok(());
+        }
+        let why =
+            format!("{chunks} chunks of at most {} bytes do not fit what was prepared", self.worst_case);
+        Err(Error::new(Operation::Encode, why))
+    }
+}
+
+impl Encoder for Zstd {
+    fn worst_case(&self) -> usize {
+        self.worst_case
+    }
+
+    fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
+        self.check(&job)?;
+        // The last batch of a run may be empty, which the library takes for a mistake.
+        if job.chunks == 0 {
+            return Ok(());
+        }
+        let (params, read) = (self.params(&job), u64::from(job.chunks) * self.chunk_bytes as u64);
+        // SAFETY: whoever minted the views vouched for the order of this work too.
+        let job = unsafe { job.detach() };
+        let (library, chunk_bytes) = (self.library, self.chunk_bytes);
+        let workspace = (self.workspace.address, self.workspace.len);
+        let keep = (job, self.workspace.clone(), self.lists.clone());
+        let busy = Busy { name: "compress", lane: on, count: 1, time: Default::default(), read, written: 0 };
+        self.core.run(busy, keep, move |launcher, _| {
+            // SAFETY: the job's views and the encoder's memory are kept until this has run, and the lane runs in order:
+            // the lists of one batch are read before those of the next are written.
+            unsafe { kernels::encode(launcher, "encode_addresses", &params)? };
+            let batch = Batch {
+                chunks: params.chunks as usize,
+                chunk_bytes,
+                from: params.from,
+                from_bytes: params.from_bytes,
+                workspace,
+                to: params.to,
+                sizes: params.sizes,
+                statuses: params.statuses,
+            };
+            // SAFETY: as above.
+            unsafe { library.compress(&batch, launcher.raw())? };
+            // SAFETY: as above.
+            unsafe { kernels::encode(launcher, "encode_check", &params) }
+        })
+    }
+}
+
+/// Prepares a codec.
+pub(crate) fn prepare(
+    core: &Arc<Core>,
+    codec: &Codec,
+    chunks: usize,
+    chunk_bytes: usize,
+) -> Result<Arc<dyn Encoder>, Error> {
+    Ok(Arc::new(Zstd::new(core.clone(), codec, chunks, chunk_bytes)?))
+}

@@ -1,0 +1,14 @@
+//! An NVIDIA GPU as a device: five streams, events, pinned memory, kernels, compression by nvCOMP.
+//!
+//! It is built without CUDA and starts without a driver: both are looked for at run time, and what is missing is said.
+
+mod device;
+mod driver;
+mod encoder;
+pub mod kernels;
+mod lanes;
+mod memory;
+mod nvcomp;
+mod quiet;
+
+pub use crate::device::{Cuda, is_present, memory, name, probe, workspace};

@@ -1,0 +1,105 @@
+//! The GPU keeps the contract of a device. To be run where there is one: `cargo test -p forebay-cuda -- --ignored`.
+
+use cuda::Cuda;
+use device::{Device, EncodeJob, Home, Lane, Name, Read, Region, Write};
+use forebay_cuda as cuda;
+use host::codec::Decoder;
+use plan::Codec;
+
+fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u8> {
+    let mut out = vec![0; chunk];
+    Decoder::new().decode(codec, encoded, &mut out).unwrap();
+    out
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn the_gpu_keeps_the_contract() {
+    let device = Cuda::open(0).unwrap();
+    device::contract::check(&device, &[Codec::Zstd { level: 0 }], &decode);
+}
+
+/// Batches as large as runs have them, in both shapes: chunks of a megabyte, and many small ones.
+#[test]
+#[ignore = "needs a GPU"]
+fn large_batches_are_encoded() {
+    let device = Cuda::open(0).unwrap();
+    for (chunks, size) in
+        [(16, 1 << 20), (384, 1 << 20), (600, 1 << 20), (512, 1 << 16), (9600, 1 << 16), (8, 5 << 20)]
+    {
+        encode(&device, chunks, size);
+    }
+}
+
+/// The thread that opens a writer need not be the one that appends.
+#[test]
+#[ignore = "needs a GPU"]
+fn another_thread_encodes() {
+    let device = Cuda::open(0).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| encode(&device, 16, 1 << 16)).join().unwrap();
+    });
+}
+
+/// What a plan asks before a device is opened leaves the library as it was.
+#[test]
+#[ignore = "needs a GPU"]
+fn a_plan_is_made_before() {
+    cuda::probe(0).unwrap();
+    cuda::memory(0).unwrap();
+    cuda::workspace(0, &Codec::Zstd { level: 0 }, 4096, 1 << 16).unwrap();
+    encode(&Cuda::open(0).unwrap(), 16, 1 << 16);
+}
+
+/// Batches that are not full.
+#[test]
+#[ignore = "needs a GPU"]
+fn fewer_chunks_than_were_prepared_for() {
+    let device = Cuda::open(0).unwrap();
+    encode_some(&device, (600, 256), 1 << 20);
+    encode_some(&device, (1000, 1), 1 << 16);
+}
+
+fn encode(device: &Cuda, chunks: usize, size: usize) {
+    encode_some(device, (chunks, chunks), size);
+}
+
+fn encode_some(device: &Cuda, (most, chunks): (usize, usize), size: usize) {
+    let codec = Codec::Zstd { level: 0 };
+    let encoder = device.prepare(&codec, most as u64, size, 2).unwrap();
+    let stride = encoder.worst_case().next_multiple_of(16);
+    let on = |home, bytes| device.allocate(home, bytes, Name::of("test")).unwrap();
+    let (up, pool) = (on(Home::Host, chunks * size), on(Home::Device, chunks * size));
+    let (scratch, sizes) = (on(Home::Device, chunks * stride), on(Home::Device, chunks * 8));
+    let data: Vec<u8> = (0..chunks * size).map(|i| ((i / 7) ^ (i >> 9)) as u8).collect();
+    write(&up).bytes().unwrap().copy_from_slice(&data);
+    device.copy(Lane::Compress, device::CopyJob { from: read(&up), to: write(&pool) }).unwrap();
+    let job = EncodeJob {
+        chunks: chunks as u32,
+        pool: read(&pool),
+        scratch: write(&scratch),
+        stride: stride as u64,
+        sizes: write(&sizes),
+    };
+    encoder.encode(Lane::Compress, job).unwrap();
+    let (down, lengths) = (on(Home::Host, chunks * stride), on(Home::Host, chunks * 8));
+    device.copy(Lane::Compress, device::CopyJob { from: read(&scratch), to: write(&down) }).unwrap();
+    device.copy(Lane::Compress, device::CopyJob { from: read(&sizes), to: write(&lengths) }).unwrap();
+    device.synchronize().unwrap();
+    let (down, lengths) = (read(&down).bytes().unwrap(), read(&lengths).bytes().unwrap());
+    for (i, length) in lengths.as_chunks::<8>().0.iter().enumerate() {
+        let length = u64::from_le_bytes(*length) as usize;
+        let chunk = decode(&codec, &down[i * stride..][..length], size, 2);
+        assert!(chunk == data[i * size..][..size], "chunk {i} of {chunks} of {size} bytes");
+    }
+}
+
+fn read(region: &Region) -> Read<'_> {
+    // SAFETY: one lane does everything, in order.
+    unsafe { Read::mint(region, 0..region.len()) }
+}
+
+fn write(region: &Region) -> Write<'_> {
+    // SAFETY: as above.
+    unsafe { Write::mint(region, 0..region.len()) }
+}

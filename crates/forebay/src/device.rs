@@ -1,0 +1,120 @@
+//! Which device a run gets, and what the plan must know of it.
+
+use std::sync::Arc;
+
+use ::device::{Checked, Device};
+use cuda::Cuda;
+use host::Host;
+use plan::{Codec, Config, Memory, OwnMemory, Plan};
+
+use crate::{DeviceChoice, Error, Options};
+
+/// The device of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    /// Number of the GPU; `None`: the host.
+    gpu: Option<u32>,
+    /// Where buffers lie.
+    pub(crate) memory: Memory,
+    /// Memory of the device's own.
+    pub(crate) own: OwnMemory,
+    /// Compression as it will be.
+    pub(crate) codec: Codec,
+    /// What people should know of the choice.
+    pub(crate) notices: Vec<String>,
+}
+
+/// Of a GPU's free memory so many tenths may be taken: others are on it too.
+const TENTHS: u64 = 9;
+
+impl Choice {
+    /// Chooses for an array whose plan under any device is `free`.
+    pub(crate) fn new(array: &Config, free: &Plan, options: &Options) -> Result<Choice, Error> {
+        match options.device {
+            _ if options.device_memory => Ok(Choice::host(array, Memory::Device)),
+            DeviceChoice::Host => Ok(Choice::host(array, Memory::Host)),
+            DeviceChoice::Cuda(ordinal) => Ok(Choice::gpu(ordinal, array, free)?),
+            DeviceChoice::Auto => Ok(Choice::gpu(0, array, free).unwrap_or_else(|why| {
+                // Where there is no GPU nobody asks why it is not used.
+                let said = cuda::is_present().then(|| format!("runs on the host: {why}"));
+                let notices = said.into_iter().collect();
+                Choice { notices, ..Choice::host(array, Memory::Host) }
+            })),
+        }
+    }
+
+    fn host(array: &Config, memory: Memory) -> Choice {
+        Choice { gpu: None, memory, own: OwnMemory::default(), codec: array.codec, notices: Vec::new() }
+    }
+
+    fn gpu(ordinal: u32, array: &Config, free: &Plan) -> Result<Choice, ::device::Error> {
+        cuda::probe(ordinal)?;
+        let (left, _) = cuda::memory(ordinal)?;
+        // The library's workspace grows evenly with the chunks of a batch.
+        const MANY: u64 = 4096;
+        let workspace = |chunks| cuda::workspace(ordinal, &array.codec, chunks, free.chunk_bytes);
+        let (one, many) = (workspace(1)?, workspace(MANY)?);
+        let codec_per_chunk = many.saturating_sub(one).div_ceil(MANY - 1);
+        let own = OwnMemory {
+            bytes: Some(left / 10 * TENTHS),
+            codec: one.saturating_sub(codec_per_chunk),
+            codec_per_chunk,
+        };
+        let (codec, notices) = gpu_codec(array.codec);
+        Ok(Choice { gpu: Some(ordinal), memory: Memory::Device, own, codec, notices })
+    }
+
+    /// Opens it.
+    pub(crate) fn open(&self, threads: usize) -> Result<Arc<dyn Device>, Error> {
+        Ok(match self.gpu {
+            Some(ordinal) => watched(Cuda::open(ordinal)?),
+            None => watched(Host::open(threads)?.with_memory(self.memory)),
+        })
+    }
+
+    /// Threads that compress on the host.
+    pub(crate) fn host_threads(&self, threads: usize) -> Option<usize> {
+        self.gpu.is_none().then_some(threads)
+    }
+}
+
+/// The device of a run. Debug builds check the order of every access on it, so all their tests do; release builds do not
+/// pay.
+fn watched(device: impl Device + 'static) -> Arc<dyn Device> {
+    if cfg!(debug_assertions) { Arc::new(Checked::new(device)) } else { Arc::new(device) }
+}
+
+/// A codec as the GPU carries it out: its zstd has no levels.
+fn gpu_codec(codec: Codec) -> (Codec, Vec<String>) {
+    match codec {
+        Codec::Zstd { level } if level != 0 => {
+            let said = format!(
+                "zstd on the GPU has no levels: level {level} is kept in the attributes, and the array says level 0"
+            );
+            (Codec::Zstd { level: 0 }, vec![said])
+        }
+        codec => (codec, Vec::new()),
+    }
+}
+
+/// Which device a run would get, and what people should know of the choice: why it is not the GPU, or what that does
+/// otherwise than it was asked.
+///
+/// # Errors
+/// The configuration is refused; the GPU that was asked for cannot be had.
+pub fn device_for(array: &Config, options: &Options) -> Result<(String, Vec<String>), Error> {
+    let choice = crate::writer::choose(array, options)?;
+    let name = match choice.gpu {
+        Some(ordinal) => cuda::name(ordinal)?,
+        None => "host".to_owned(),
+    };
+    Ok((name, choice.notices))
+}
+
+/// The request, where the codec is carried out otherwise.
+pub(crate) fn requested(array: &Config, choice: &Choice) -> Option<String> {
+    (array.codec != choice.codec).then(|| match array.codec {
+        Codec::Zstd { level } => format!("zstd:{level}"),
+        other => format!("{other:?}"),
+    })
+}

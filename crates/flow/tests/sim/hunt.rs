@@ -56,7 +56,13 @@ impl Verdict {
                 format!("race on {}: {}", buffers(case, stages, said), names.join(" and "))
             }
             Verdict::Deadlock(_) => "deadlock".to_owned(),
-            Verdict::Unwritten(_) => "a read of what nobody wrote".to_owned(),
+            Verdict::Unwritten(said) => {
+                let names: Vec<_> = stages_of(said).iter().map(|s| s.name()).collect();
+                let of = said.rsplit(" of ").next().unwrap_or_default();
+                let named = Buffer::ALL.into_iter().map(Buffer::name).filter(|name| of.starts_with(name));
+                let buffer = named.max_by_key(|name| name.len()).unwrap_or_default();
+                format!("{} reads what nobody wrote of {buffer}", names.join(" and "))
+            }
             Verdict::Unrecorded(_) => "a wait before its record".to_owned(),
             Verdict::Bytes => "wrong bytes".to_owned(),
         }

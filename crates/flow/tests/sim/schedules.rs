@@ -5,9 +5,12 @@ use sim::Numbers;
 use crate::run::Ran;
 use crate::{chooser, scenarios};
 
-/// How many schedules: 1,000, or as many as the environment says.
+/// How many schedules: 1,000, a quarter of that in debug builds, or as many as the environment says.
 fn count() -> u64 {
-    std::env::var("FOREBAY_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000)
+    std::env::var("FOREBAY_SCHEDULES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(if cfg!(debug_assertions) { 250 } else { 1000 })
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod docs;
 mod exec;
+mod gpu;
 mod kernels;
 mod readers;
 mod simulate;
@@ -22,6 +23,7 @@ usage: cargo xtask COMMAND
   tidy      room arrows, unsafe code, dependencies, licences, generated files, words
   docs      write the generated documents anew
   kernels   compile the GPU's kernels anew, with a compiler that it installs under target/
+  gpu-pack  a folder with what a GPU host needs to run the tests that need a GPU
   mutants   break every row of the edge table, in every mode, and see it found: a line each, and the total
   soak [N]  N random schedules of random plans on the simulated device (10,000), failures in some, and every
             state of every smallest scenario
@@ -45,6 +47,7 @@ fn command(words: &[&str]) -> exec::Outcome {
         ["test", flags @ ..] => suite::run(&root, &suite::Flags::parse(flags)?),
         ["tidy"] => tidy::run(&root),
         ["docs"] => docs::write(&root),
+        ["gpu-pack"] => gpu::pack(&root),
         ["kernels"] => kernels::write(&root),
         ["mutants"] => simulate::mutants(&root),
         ["soak"] => simulate::soak(&root, None),

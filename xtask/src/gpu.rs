@@ -48,12 +48,12 @@ fn built(root: &Path, package: &str, test: &str) -> Result<PathBuf, String> {
     let args =
         ["test", "--release", "--no-run", "--message-format=json", "--package", package, "--test", test];
     let said = output(cargo(root).args(args))?;
-    let programs = said.lines().filter_map(|line| {
+    let mut programs = said.lines().filter_map(|line| {
         let at = line.find("\"executable\":\"")?;
         let rest = &line[at + "\"executable\":\"".len()..];
         rest.split('"').next().map(PathBuf::from)
     });
-    programs.last().ok_or_else(|| format!("Cargo named no program of {package}'s test {test}"))
+    programs.next_back().ok_or_else(|| format!("Cargo named no program of {package}'s test {test}"))
 }
 
 fn nvcomp(root: &Path, pack: &Path) -> Outcome {

@@ -145,7 +145,7 @@ extern "C" __global__ void gather(const __grid_constant__ AggregateParams p) {
     uint32_t chunk = p.order[position];
     uint64_t size = size_of(p, chunk);
     uint64_t at = p.index[position + region_of(p, position)];
-    if (from >= size || at + size > p.room) {
+    if (from >= size || size > p.room || at > p.room - size) {
         return;
     }
     uint64_t bytes = size - from < PART ? size - from : PART;

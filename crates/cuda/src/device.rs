@@ -20,12 +20,34 @@ use crate::lanes::Lanes;
 use crate::memory as regions;
 use crate::{encoder, quiet};
 
-/// Devices of this process that have a gate: see [`MOST_GATED`].
-static GATED: AtomicUsize = AtomicUsize::new(0);
+/// Devices of this process: see [`MOST_OPEN`].
+static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Devices with a gate that fit the GPU's hardware queues: 32 queues, five streams each. More streams share queues, and
-/// one that stands at a gate would hold up those behind it: such devices have none, and drain before they kick.
-const MOST_GATED: usize = 6;
+/// Devices that fit the GPU's hardware queues: 32 queues, five streams each. More streams would share queues, and one that
+/// stands at a gate would hold up those behind it, whosever they are.
+const MOST_OPEN: usize = 6;
+
+/// One of the devices that fit; given back when it goes.
+struct Place;
+
+impl Place {
+    fn take() -> Result<Place, Error> {
+        let place = Place;
+        if OPEN.fetch_add(1, Ordering::Relaxed) < MOST_OPEN {
+            return Ok(place);
+        }
+        let why = format!(
+            "{MOST_OPEN} writers of this process are on the GPU, and its queues suffice for no more: run on the host"
+        );
+        Err(Error::new(Operation::Open, why))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// A GPU.
 pub struct Cuda {
@@ -39,6 +61,7 @@ pub(crate) struct Core {
     marks: Arc<Marks>,
     gates: Mutex<Vec<(Mark, Arc<Gate>)>>,
     has_gate: bool,
+    _place: Place,
     context: Arc<Context>,
     /// Threads that copy what is appended: one alone is slower than the link to the GPU.
     copiers: rayon::ThreadPool,
@@ -166,6 +189,14 @@ pub fn probe(ordinal: u32) -> Result<(), Error> {
     Kernels::of(&context).map(drop)
 }
 
+/// Whether a GPU has a codec, for chunks of `chunk_bytes` bytes; asks no driver.
+///
+/// # Errors
+/// It has not, or does not take such chunks.
+pub fn takes(codec: &Codec, chunk_bytes: u64) -> Result<(), Error> {
+    encoder::takes(codec, chunk_bytes as usize)
+}
+
 /// Its name.
 ///
 /// # Errors
@@ -198,6 +229,7 @@ impl Cuda {
     /// # Errors
     /// There is no driver or no such GPU; the driver is too old for the kernels; the system gives no more threads.
     pub fn open(ordinal: u32) -> Result<Cuda, Error> {
+        let place = Place::take()?;
         let context = Context::open(ordinal)?;
         let kernels = Kernels::of(&context)?;
         let opened = sync::now();
@@ -205,16 +237,23 @@ impl Cuda {
         let lanes = Lanes::new(&context, marks.clone())?;
         let able =
             context.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS) == 1;
-        let has_gate = able && GATED.fetch_add(1, Ordering::Relaxed) < MOST_GATED;
-        if able && !has_gate {
-            GATED.fetch_sub(1, Ordering::Relaxed);
-        }
+        // Where somebody has asked for fewer queues, streams share them.
+        let has_gate = able && crate::driver::has_queues();
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         let copiers = rayon::ThreadPoolBuilder::new().num_threads(cores.min(MOST_COPIERS));
         let copiers = copiers.thread_name(|i| format!("forebay-copier{i}")).build();
         let copiers = copiers.map_err(|e| Error::new(Operation::Open, e))?;
-        let core =
-            Core { copiers, lanes, kernels, marks, gates: Mutex::default(), has_gate, context, opened };
+        let core = Core {
+            copiers,
+            _place: place,
+            lanes,
+            kernels,
+            marks,
+            gates: Mutex::default(),
+            has_gate,
+            context,
+            opened,
+        };
         Ok(Cuda { core: Arc::new(core) })
     }
 }
@@ -223,10 +262,8 @@ impl Drop for Core {
     fn drop(&mut self) {
         // Whoever stands at a gate that nobody will open any more: the lanes must come to rest.
         for (_, gate) in self.gates.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner) {
-            gate.open(u64::MAX);
-        }
-        if self.has_gate {
-            GATED.fetch_sub(1, Ordering::Relaxed);
+            // The comparison of the GPU goes round: this is the largest number that is not less than any generation.
+            gate.open(i64::MAX as u64);
         }
     }
 }
@@ -306,7 +343,13 @@ impl Device for Cuda {
     fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
         self.core.marks.tell(mark, generation)?;
         if !on.is_host() {
-            return self.core.lanes.record(on, mark, generation);
+            let recorded = self.core.lanes.record(on, mark, generation);
+            if let Err(error) = &recorded {
+                // It is told, and nobody would reach it: whoever waits hears why.
+                self.core.lanes.fail(error.clone());
+                self.core.marks.reach(mark, generation);
+            }
+            return recorded;
         }
         self.core.marks.reach(mark, generation);
         if let Some(gate) = self.core.gate_of(mark) {

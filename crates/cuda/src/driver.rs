@@ -58,9 +58,34 @@ fn load() -> Result<(), Error> {
             }
         }
         // SAFETY: no arguments that could be wrong.
-        check(unsafe { sys::cuInit(0) }, Operation::Open, "cuInit")
+        check(unsafe { sys::cuInit(0) }, Operation::Open, "cuInit")?;
+        check_version()
     };
     LOADED.get_or_init(load).clone()
+}
+
+/// The kernels, and some functions that are called, are of this version.
+const LEAST_VERSION: i32 = 13_000;
+
+fn check_version() -> Result<(), Error> {
+    let mut version = 0;
+    // SAFETY: points to a variable of its type.
+    check(unsafe { sys::cuDriverGetVersion(&raw mut version) }, Operation::Open, "cuDriverGetVersion")?;
+    if version >= LEAST_VERSION {
+        return Ok(());
+    }
+    let why = format!(
+        "the NVIDIA driver is of CUDA {}.{}, and 13.0 is needed: install driver 580 or later, or run on the host",
+        version / 1000,
+        version % 1000 / 10
+    );
+    Err(Error::new(Operation::Open, why))
+}
+
+/// Whether the streams of all devices have hardware queues of their own.
+pub(crate) fn has_queues() -> bool {
+    let (name, wanted) = SETTINGS[0];
+    std::env::var(name).is_ok_and(|value| value.parse::<u32>().ok() >= wanted.parse().ok())
 }
 
 /// The primary context of a GPU.
@@ -437,14 +462,19 @@ unsafe impl Send for Registered {}
 unsafe impl Sync for Registered {}
 
 impl Registered {
-    pub(crate) fn new(context: &Arc<Context>, mut bytes: Vec<u8>) -> Result<Registered, Error> {
-        context.bind()?;
+    /// Takes over bytes; gives them back where they cannot be registered.
+    pub(crate) fn new(context: &Arc<Context>, mut bytes: Vec<u8>) -> Result<Registered, (Error, Vec<u8>)> {
+        if let Err(error) = context.bind() {
+            return Err((error, bytes));
+        }
         let (base, len) = (bytes.as_mut_ptr(), bytes.len());
         if len > 0 {
             let flags = sys::CU_MEMHOSTREGISTER_PORTABLE | sys::CU_MEMHOSTREGISTER_DEVICEMAP;
             // SAFETY: the vector owns these bytes, and they stay where they are until they are unregistered.
             let done = unsafe { sys::cuMemHostRegister_v2(base.cast(), len, flags) };
-            check(done, Operation::Allocate, "cuMemHostRegister")?;
+            if let Err(error) = check(done, Operation::Allocate, "cuMemHostRegister") {
+                return Err((error, bytes));
+            }
         }
         Ok(Registered { base, len, context: context.clone(), _bytes: bytes })
     }

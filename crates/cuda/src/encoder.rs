@@ -24,17 +24,30 @@ pub(crate) struct Zstd {
     lists: Arc<DeviceMemory>,
 }
 
-/// Bytes of GPU memory that a codec works in, beside its buffers, for batches of `chunks` chunks.
-pub(crate) fn workspace(codec: &Codec, chunks: usize, chunk_bytes: usize) -> Result<u64, Error> {
+/// Whether there is such a codec here, for such chunks.
+pub(crate) fn takes(codec: &Codec, chunk_bytes: usize) -> Result<(), Error> {
     match codec {
-        Codec::None => Ok(0),
-        Codec::Zstd { .. } => {
-            check_chunk(chunk_bytes)?;
-            let bytes = Nvcomp::get()?.workspace(chunks, chunk_bytes)?;
-            Ok((bytes + chunks * PER_CHUNK) as u64)
-        }
+        Codec::None => Ok(()),
+        Codec::Zstd { .. } => check_chunk(chunk_bytes),
         Codec::Blosc(_) => Err(lacks("Blosc")),
     }
+}
+
+/// Bytes of GPU memory that a codec works in, beside its buffers, for batches of `chunks` chunks.
+pub(crate) fn workspace(codec: &Codec, chunks: usize, chunk_bytes: usize) -> Result<u64, Error> {
+    takes(codec, chunk_bytes)?;
+    if codec.is_none() {
+        return Ok(0);
+    }
+    let library = Nvcomp::get()?;
+    let (most, bound) = (library.most_output(chunk_bytes)?, codec.worst_case(chunk_bytes as u64));
+    if most as u64 > bound {
+        let why = format!(
+            "nvCOMP may make {most} bytes of a chunk, and zstd's own bound is {bound}: run on the host"
+        );
+        return Err(Error::new(Operation::Prepare, why));
+    }
+    Ok((library.workspace(chunks, chunk_bytes)? + chunks * PER_CHUNK) as u64)
 }
 
 /// The library reads words.

@@ -104,9 +104,9 @@ impl Lanes {
         track.stream.record(&start)?;
         let queued = queue(&track.stream, &job);
         // Some of it may be queued all the same: its memory is kept like any other's.
-        track.stream.record(&end)?;
+        let marked = track.stream.record(&end);
         track.push(Task::Done { start, end, busy, keep: Box::new(job) });
-        queued
+        queued.and(marked)
     }
 
     pub(crate) fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
@@ -149,6 +149,11 @@ impl Lanes {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.shared.look_for_trouble();
         lock(&self.shared.failed).clone().map_or(Ok(()), Err)
+    }
+
+    /// Keeps a failure.
+    pub(crate) fn fail(&self, error: Error) {
+        self.shared.fail(error);
     }
 
     pub(crate) fn busy(&self) -> Vec<Busy> {
@@ -232,15 +237,16 @@ fn watch(shared: &Shared, lane: usize) {
         match track.take() {
             Task::Stop => return,
             Task::Reach(event, mark, generation) => {
-                if let Err(error) = event.synchronize() {
-                    shared.fail(error);
-                }
+                let reached = event.synchronize();
+                // What a kernel said comes first: an error of the driver may follow from it.
                 shared.look_for_trouble();
+                reached.unwrap_or_else(|error| shared.fail(error));
                 shared.marks.reach(mark, generation);
             }
             Task::Done { start, end, busy, keep } => {
                 let took = end.synchronize().and_then(|()| end.since(&start));
                 drop(keep);
+                shared.look_for_trouble();
                 match took {
                     Ok(milliseconds) => {
                         let time = Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3);

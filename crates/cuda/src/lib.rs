@@ -11,4 +11,4 @@ mod memory;
 mod nvcomp;
 mod quiet;
 
-pub use crate::device::{Cuda, is_present, memory, name, probe, workspace};
+pub use crate::device::{Cuda, is_present, memory, name, probe, takes, workspace};

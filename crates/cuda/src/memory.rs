@@ -69,5 +69,9 @@ pub(crate) fn adopt(context: &Arc<Context>, bytes: Vec<u8>) -> Result<Region, Er
         let pinned = Pinned::of(context, &bytes)?;
         return Ok(Region::new(Arc::new(Buried::new(pinned))));
     }
-    Ok(Region::new(Arc::new(Buried::new(Registered::new(context, bytes)?))))
+    match Registered::new(context, bytes) {
+        Ok(registered) => Ok(Region::new(Arc::new(Buried::new(registered)))),
+        // Its first or last page is another one's too.
+        Err((_, bytes)) => Ok(Region::new(Arc::new(Buried::new(Pinned::of(context, &bytes)?)))),
+    }
 }

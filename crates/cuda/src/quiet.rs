@@ -6,10 +6,16 @@
 //! - memory is given up here, and freed when no lane of the process stands at a gate;
 //! - kernels are loaded in [`exclusive`]: nobody goes to a gate meanwhile, and it begins when those who stand there are through.
 
-use device::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use device::sync::{self, Condvar, Mutex, MutexGuard};
+use device::{Error, Operation};
 
 /// Memory that is to be freed: what it owns is, when it is dropped.
 type Grave = Box<dyn Send>;
+
+/// How long somebody who wants to be alone waits for those at gates.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 struct State {
     /// Waits for gates that were queued and are not opened.
@@ -66,13 +72,24 @@ fn free(mut state: MutexGuard<'static, State>) {
 }
 
 /// Runs a call that waits for every lane. Not to be called by a thread that opens gates: it may wait for one.
-pub(crate) fn exclusive<T>(call: impl FnOnce() -> T) -> T {
+///
+/// # Errors
+/// Somebody stands at a gate, and did not get through in time: a store that does not answer keeps its gate shut.
+pub(crate) fn exclusive<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let end = sync::now() + PATIENCE;
     let mut state = lock();
     state.alone += 1;
-    while state.armed > 0 {
-        state = wait(state);
+    while state.armed > 0 && sync::now() < end {
+        state = sync::wait_timeout(&STATE, state, &CHANGED, end.saturating_duration_since(sync::now()));
     }
-    let result = call();
+    let result = if state.armed == 0 {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
+            .unwrap_or_else(|_| Err(Error::new(Operation::Open, "the driver's library panicked")))
+    } else {
+        let why = "another writer of this process waits for its store, and the GPU cannot be made ready meanwhile: \
+                   try again later, or run on the host";
+        Err(Error::new(Operation::Open, why))
+    };
     state.alone -= 1;
     CHANGED.notify_all();
     free(state);

@@ -47,7 +47,19 @@ impl Choice {
         Choice { gpu: None, memory, own: OwnMemory::default(), codec: array.codec, notices: Vec::new() }
     }
 
+    /// Whether it is a GPU.
+    pub(crate) fn is_gpu(&self) -> bool {
+        self.gpu.is_some()
+    }
+
+    /// The host instead of a GPU that cannot.
+    pub(crate) fn instead(&self, array: &Config, why: &Error) -> Choice {
+        Choice { notices: vec![format!("runs on the host: {why}")], ..Choice::host(array, Memory::Host) }
+    }
+
     fn gpu(ordinal: u32, array: &Config, free: &Plan) -> Result<Choice, ::device::Error> {
+        // First what needs no driver: it is not woken for what it cannot do.
+        cuda::takes(&array.codec, free.chunk_bytes)?;
         cuda::probe(ordinal)?;
         let (left, _) = cuda::memory(ordinal)?;
         // The library's workspace grows evenly with the chunks of a batch.

@@ -7,9 +7,6 @@ use crate::Error;
 /// Room for threads' stacks, an input's own blocks, documents and the allocator.
 const SLACK: u64 = 24 << 20;
 
-/// What the driver of a GPU takes of the host's memory.
-const DRIVER: u64 = 512 << 20;
-
 /// Bytes of the machine's memory that a run may take where nothing is said: a quarter of it, or of the control
 /// group's limit where that is less. `None` where the system does not say.
 pub(crate) fn usual_cap() -> Option<u64> {
@@ -29,9 +26,10 @@ fn kilobytes(file: &str, field: &str) -> Option<u64> {
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)
 }
 
-/// Bytes that the process will hold besides the buffers of `plan`; `threads` compress, none where a GPU does.
+/// Bytes that the process will hold besides the buffers of `plan`; `threads` compress, none where a GPU does, whose driver
+/// holds its own already.
 pub(crate) fn overhead(plan: &Plan, threads: Option<usize>) -> Result<u64, Error> {
-    let Some(threads) = threads else { return Ok(resident() + SLACK + DRIVER) };
+    let Some(threads) = threads else { return Ok(resident() + SLACK) };
     let threads =
         if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, Into::into) };
     Ok(resident() + SLACK + threads as u64 * context_bytes(plan)?)

@@ -12,7 +12,7 @@ use crate::element::Element;
 use crate::metadata::Metadata;
 use crate::metrics::{self, AppendTime, Metrics, Report};
 use crate::reserve::{Registered, Reserved};
-use crate::{Error, Options, Target, process};
+use crate::{DeviceChoice, Error, Options, Target, process};
 
 /// Writes one array.
 pub struct Writer {
@@ -32,7 +32,8 @@ pub struct Writer {
 /// The configuration is refused.
 pub fn plan_for(array: &Config, options: &Options) -> Result<Plan, Error> {
     let alignment = if options.direct { store::local::PAGE } else { 0 };
-    plan_with(array, options, &choose(array, options)?, (alignment, options.gate))
+    let plan = |choice: &Choice| plan_with(array, options, choice, (alignment, options.gate));
+    Ok(on_device(array, options, plan)?.1)
 }
 
 /// The device for a run.
@@ -41,6 +42,23 @@ pub(crate) fn choose(array: &Config, options: &Options) -> Result<Choice, Error>
         Facts { memory: Memory::Host, alignment: 0, gate: true, process: 0, own: OwnMemory::default() };
     let free = Plan::new(array, &Tuning { memory: None, ..options.tuning }, facts)?;
     Choice::new(array, &free, options)
+}
+
+/// What `make` makes of the device that is chosen; of the host, where the choice is ours and the GPU cannot after all.
+fn on_device<T>(
+    array: &Config,
+    options: &Options,
+    make: impl Fn(&Choice) -> Result<T, Error>,
+) -> Result<(Choice, T), Error> {
+    let choice = choose(array, options)?;
+    match make(&choice) {
+        Err(why) if options.device == DeviceChoice::Auto && choice.is_gpu() => {
+            let choice = choice.instead(array, &why);
+            let made = make(&choice)?;
+            Ok((choice, made))
+        }
+        made => made.map(|made| (choice, made)),
+    }
 }
 
 /// The plan for a store that takes pages of `alignment` bytes and a device that has a gate, or has none.
@@ -71,12 +89,18 @@ impl Writer {
     /// The configuration is refused; something is already there; the device or the store cannot be opened.
     pub fn open(target: impl Into<Target>, array: &Config, options: Options) -> Result<Writer, Error> {
         let target = target.into();
-        let choice = choose(array, &options)?;
-        let device = choice.open(options.threads)?;
-        let (alignment, opened) = (target.alignment(options.direct), device.now());
-        // Tried only where it matters: the try takes a moment.
-        let gate = options.gate && (alignment == 0 || ::device::gate_works(&*device));
-        let plan = Arc::new(plan_with(array, &options, &choice, (alignment, gate))?);
+        let alignment = target.alignment(options.direct);
+        // Memory and codec too: all that can fail without touching the store comes before it.
+        let ready = |choice: &Choice| {
+            let device = choice.open(options.threads)?;
+            let opened = device.now();
+            // Tried only where it matters: the try takes a moment.
+            let gate = options.gate && (alignment == 0 || ::device::gate_works(&*device));
+            let plan = Arc::new(plan_with(array, &options, choice, (alignment, gate))?);
+            let engine = flow::Engine::open(device.clone(), &plan)?;
+            Ok((device, opened, plan, engine))
+        };
+        let (choice, (device, opened, plan, engine)) = on_device(array, &options, ready)?;
         let requested = device::requested(array, &choice);
         let Options { publish_interval, overwrite, name, attributes, direct, .. } = options;
         // Attributes are checked before the store is touched: a refused run must not have removed anything.
@@ -84,8 +108,6 @@ impl Writer {
             Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array.plain, name, attributes)?
                 .with_request(requested);
         probe.group()?;
-        // Memory and codec too: all that can fail without touching the store comes before it.
-        let engine = flow::Engine::open(device.clone(), &plan)?;
         let store = target.create(overwrite, direct)?;
         let metadata = Arc::new(probe.into_store(store.clone()));
         let publisher = metadata.clone();

@@ -209,6 +209,12 @@ impl Plan {
         self.facts.alignment > 0
     }
 
+    /// Bytes of the tails of a row's shards, a page apart; their lengths, words, come behind.
+    #[must_use]
+    pub fn tail_pages(&self) -> u64 {
+        (self.grid.shards_per_row * self.page()).next_multiple_of(TAIL_LENGTH_BYTES)
+    }
+
     /// The most bytes of a shard's end: what is left of a page, and the index.
     #[must_use]
     pub fn footer_bytes(&self) -> u64 {
@@ -257,7 +263,7 @@ impl Plan {
             hold("codec scratch", 1, bytes(self.slot_bytes() + 8)?);
         }
         let own = self.facts.own;
-        if own.codec > 0 {
+        if own.codec > 0 || own.codec_per_chunk > 0 {
             hold(
                 "codec workspace",
                 1,
@@ -273,7 +279,7 @@ impl Plan {
             hold("host index", slots, index);
         }
         if self.is_aligned() {
-            let tail = self.grid.shards_per_row * (self.page() + TAIL_LENGTH_BYTES);
+            let tail = self.tail_pages() + self.grid.shards_per_row * TAIL_LENGTH_BYTES;
             hold("tail", 1, tail);
             if on_device {
                 hold("host tail", 1, tail);

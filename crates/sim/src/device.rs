@@ -80,6 +80,19 @@ impl Sim {
         Ok(())
     }
 
+    /// As [`Device::wait`] on a device lane, for a record that may not be queued yet: the lane stands until it is reached,
+    /// where another device would let it pass or refuse. For tests that must see what comes of such an order.
+    ///
+    /// # Errors
+    /// `on` is a lane of the host.
+    pub fn wait_ahead(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
+        let lane = lane_index(on)?;
+        let mut state = self.inside.machine.lock();
+        let clock = state.clocks[me()];
+        state.lanes[lane].push_back(Step::Wait(mark, generation, clock));
+        Ok(())
+    }
+
     /// Whether a generation of a mark is reached by now.
     #[must_use]
     pub fn is_reached(&self, mark: Mark, generation: u64) -> bool {

@@ -39,7 +39,7 @@ pub fn write_tables(layout: &BatchLayout, to: Write<'_>) -> Result<(), Error> {
 
 /// The tails of a row's shards: pages, then how much of each is used.
 pub(crate) fn split_tails(plan: &Plan) -> usize {
-    (plan.grid.shards_per_row * plan.page()) as usize
+    plan.tail_pages() as usize
 }
 
 /// Bytes that a batch of chunks that are not compressed comes to when it is packed. `tails` holds how much is left of

@@ -75,6 +75,8 @@ pub(crate) struct Seen {
     pub(crate) recorded: Vec<(&'static str, u64)>,
     /// Generations for which a lane was told to wait for the gate.
     pub(crate) armed: Vec<u64>,
+    /// Rows of marks.
+    pub(crate) marks: Vec<(u32, &'static str)>,
     /// Stages that threads entered, in their order, with the thread's name.
     pub(crate) entered: Vec<(String, &'static str, u64)>,
 }
@@ -168,6 +170,7 @@ impl Flawed {
             let mut known = self.known.lock().unwrap();
             let slot = known.iter().filter(|(_, r, _)| r == row).count();
             known.push((mark, *row, slot));
+            self.hooks.seen.lock().unwrap().marks.push((mark.0, row.name));
             *left -= 1;
             if *left == 0 {
                 expected.pop();
@@ -305,7 +308,11 @@ impl Device for Flawed {
             self.hooks.seen.lock().unwrap().armed.push(generation);
         }
         if let Some((mark, generation)) = self.instead(mark, generation) {
-            self.sim().wait(on, mark, generation)?;
+            // With a flaw a record may come only after the wait: the lane stands there, and what comes of it is judged.
+            match on.is_host() || self.hooks.wrong.flaw.is_none() {
+                true => self.sim().wait(on, mark, generation)?,
+                false => self.sim().wait_ahead(on, mark, generation)?,
+            }
         }
         row.map_or(Ok(()), |row| self.wait_for_added(on, row, generation))
     }

@@ -74,7 +74,9 @@ impl Report {
 
     /// A stage elsewhere that the static check refuses for what is no wrong order in itself.
     pub(crate) fn apart(&mut self, scenario: Scenario, name: &str, why: &str, found: Found) {
-        self.agree(found.is_none(), || format!("{scenario} {name}: {why}, and worse: {found:?}"));
+        if found.is_some() {
+            self.agree(false, || format!("{scenario} {name}: {why}, and worse: {found:?}"));
+        }
         self.apart += 1;
         say(&format!("apart     {scenario} {name}: {why}"));
     }
@@ -155,7 +157,7 @@ impl Report {
             self.right
         ));
         say(&format!(
-            "{} stages elsewhere are refused, and nothing is found: each line says why",
+            "{} stages elsewhere are refused, and nothing is found: the static check is stricter, each line says why",
             self.apart
         ));
         let judged = self.agreed + self.disagreements.len() as u32;

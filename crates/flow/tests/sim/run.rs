@@ -257,7 +257,7 @@ impl Script {
         let extents = extents.lock().unwrap().clone();
         let seen = seen.lock().unwrap().clone();
         Ran {
-            outcome: self.explained(sim.outcome()),
+            outcome: self.explained(sim.outcome(), &seen.marks),
             stored,
             objects: store.objects(),
             extents,
@@ -269,11 +269,17 @@ impl Script {
         }
     }
 
-    /// Says which row a race lacks.
-    fn explained(&self, outcome: Outcome) -> Outcome {
+    /// Says which row a race lacks, and for which rows everybody waits in a deadlock.
+    fn explained(&self, outcome: Outcome, marks: &[(u32, &'static str)]) -> Outcome {
         let rows = outcome.race.as_ref().map(|race| proof::missing(Case::of(&self.plan), race));
         let verdict = outcome.verdict.map(|v| rows.map_or(v.clone(), |rows| format!("{v}; rows {rows:?}")));
-        Outcome { verdict, ..outcome }
+        let named = |said: String| {
+            marks.iter().fold(said, |said, (mark, row)| {
+                said.replace(&format!("Mark({mark})"), row)
+                    .replace(&format!("mark {mark} of"), &format!("{row} of"))
+            })
+        };
+        Outcome { verdict: verdict.map(named), ..outcome }
     }
 
     /// The stored objects that rows up to an extent must be, by what the whole run stores.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cudarc::driver::sys::CUdevice_attribute;
 use device::marks::Marks;
-use device::sync::{self, Arc, Instant, Mutex, MutexGuard, thread};
+use device::sync::{self, Arc, Instant, Mutex, MutexGuard};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
     Operation, Region, ScatterJob, Write,
@@ -461,8 +461,7 @@ impl Device for Cuda {
     }
 
     fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
-        let thread = thread::Builder::new().name(format!("forebay-{name}")).spawn(body);
-        Ok(Box::new(Thread(thread.map_err(|e| Error::new(Operation::Open, e))?)))
+        device::start(name, body)
     }
 
     fn now(&self) -> Duration {
@@ -471,13 +470,5 @@ impl Device for Cuda {
 
     fn busy(&self) -> Vec<Busy> {
         self.core.lanes.busy()
-    }
-}
-
-struct Thread(thread::JoinHandle<()>);
-
-impl HostThread for Thread {
-    fn join(self: Box<Self>) -> Result<(), Error> {
-        self.0.join().map_err(|_| Error::new(Operation::Wait, "a thread panicked"))
     }
 }

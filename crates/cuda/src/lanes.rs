@@ -13,7 +13,7 @@ use std::time::Duration;
 use device::marks::Marks;
 use device::sync::thread::{Builder, JoinHandle};
 use device::sync::{Arc, Condvar, Mutex, MutexGuard};
-use device::{Busy, Error, Lane, Mark, Operation};
+use device::{Busy, Error, Lane, Mark, Meters, Operation};
 
 use crate::driver::{Context, Event, Number, Stream};
 
@@ -44,7 +44,7 @@ struct Track {
 struct Shared {
     tracks: Vec<Track>,
     marks: Arc<Marks>,
-    meters: Mutex<Vec<Busy>>,
+    meters: Meters,
     /// What kernels have to say: see `kernels/common.h`.
     trouble: Number,
     /// The first failure; marks are still reached.
@@ -72,7 +72,7 @@ impl Lanes {
         };
         let tracks = Lane::DEVICE.iter().map(track).collect::<Result<_, Error>>()?;
         let (trouble, failed) = (Number::new(context)?, Mutex::new(None));
-        let shared = Arc::new(Shared { tracks, marks, meters: Mutex::default(), trouble, failed });
+        let shared = Arc::new(Shared { tracks, marks, meters: Meters::default(), trouble, failed });
         let recorded = Mutex::default();
         let mut lanes = Lanes { shared, recorded, context: context.clone(), threads: Vec::new() };
         for (i, lane) in Lane::DEVICE.into_iter().enumerate() {
@@ -157,7 +157,7 @@ impl Lanes {
     }
 
     pub(crate) fn busy(&self) -> Vec<Busy> {
-        lock(&self.shared.meters).clone()
+        self.shared.meters.get()
     }
 
     /// Where kernels say what went wrong.
@@ -216,19 +216,6 @@ impl Shared {
         };
         self.fail(Error::new(operation, why));
     }
-
-    fn count(&self, busy: Busy) {
-        let mut meters = lock(&self.meters);
-        match meters.iter_mut().find(|m| (m.name, m.lane) == (busy.name, busy.lane)) {
-            Some(m) => {
-                m.count += busy.count;
-                m.time += busy.time;
-                m.read += busy.read;
-                m.written += busy.written;
-            }
-            None => meters.push(busy),
-        }
-    }
 }
 
 fn watch(shared: &Shared, lane: usize) {
@@ -250,7 +237,7 @@ fn watch(shared: &Shared, lane: usize) {
                 match took {
                     Ok(milliseconds) => {
                         let time = Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3);
-                        shared.count(Busy { time, ..busy });
+                        shared.meters.add(Busy { time, ..busy });
                         lock(&track.timed).extend([start, end]);
                     }
                     Err(error) => shared.fail(error),

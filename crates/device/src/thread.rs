@@ -1,9 +1,12 @@
-//! Which host lanes this thread works for.
+//! Threads of the host: how they are started, and which host lanes they work for.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::error::{Error, Operation};
 use crate::lane::Lane;
+use crate::seam::HostThread;
+use crate::sync::thread::{Builder, JoinHandle};
 
 crate::sync::thread_local! {
     /// How often this thread has taken the part of the producer, of the courier and of the store.
@@ -50,4 +53,29 @@ pub fn is_on(lane: Lane) -> bool {
 /// the producer.
 pub(crate) fn below_store() -> Option<Lane> {
     [Lane::Producer, Lane::Courier].into_iter().find(|lane| is_on(*lane))
+}
+
+struct Thread(JoinHandle<()>);
+
+impl HostThread for Thread {
+    fn join(self: Box<Self>) -> Result<(), Error> {
+        self.0.join().map_err(|panic| Error::new(Operation::Wait, panic_text(panic.as_ref())))
+    }
+}
+
+/// Starts a thread of the system, for a device that has no other way.
+///
+/// # Errors
+/// The system gives no more threads.
+pub fn start(name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
+    let thread = Builder::new().name(format!("forebay-{name}")).spawn(body);
+    Ok(Box::new(Thread(thread.map_err(|e| Error::new(Operation::Open, e))?)))
+}
+
+/// The words of a panic.
+#[must_use]
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panicked: {}", text.unwrap_or_else(|| "without words".to_owned()))
 }

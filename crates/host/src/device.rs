@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use device::marks::Marks;
-use device::sync::{self, Arc, Instant, Mutex, thread};
+use device::sync::{self, Arc, Instant};
 use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Meters, Name,
     Operation, Region, ScatterJob,
 };
 use plan::{Codec, Memory};
 
 use crate::encoder::HostEncoder;
 use crate::kernels;
-use crate::lanes::{Lanes, panic_text};
+use crate::lanes::Lanes;
 
 /// The host device.
 pub struct Host {
@@ -28,7 +28,7 @@ pub(crate) struct Core {
     /// take a hundred to compress, and staging would starve.
     movers: Arc<rayon::ThreadPool>,
     codecs: Arc<rayon::ThreadPool>,
-    meters: Arc<Mutex<Vec<Busy>>>,
+    meters: Arc<Meters>,
     opened: Instant,
 }
 
@@ -104,23 +104,10 @@ impl Core {
             let start = opened.elapsed();
             let written = pool.install(kernel)?;
             let time = opened.elapsed().saturating_sub(start);
-            count(&meters, Busy { name, lane, count: 1, time, read, written });
+            meters.add(Busy { name, lane, count: 1, time, read, written });
             Ok(())
         };
         self.lanes.run(lane, what, Box::new(job))
-    }
-}
-
-fn count(meters: &Mutex<Vec<Busy>>, busy: Busy) {
-    let mut meters = meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    match meters.iter_mut().find(|m| (m.name, m.lane) == (busy.name, busy.lane)) {
-        Some(m) => {
-            m.count += busy.count;
-            m.time += busy.time;
-            m.read += busy.read;
-            m.written += busy.written;
-        }
-        None => meters.push(busy),
     }
 }
 
@@ -227,8 +214,7 @@ impl Device for Host {
     }
 
     fn spawn(&self, name: &str, body: Box<dyn FnOnce() + Send>) -> Result<Box<dyn HostThread>, Error> {
-        let thread = thread::Builder::new().name(format!("forebay-{name}")).spawn(body);
-        Ok(Box::new(Thread(thread.map_err(|e| Error::new(Operation::Open, e))?)))
+        device::start(name, body)
     }
 
     fn now(&self) -> Duration {
@@ -236,14 +222,6 @@ impl Device for Host {
     }
 
     fn busy(&self) -> Vec<Busy> {
-        self.core.meters.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-}
-
-struct Thread(thread::JoinHandle<()>);
-
-impl HostThread for Thread {
-    fn join(self: Box<Self>) -> Result<(), Error> {
-        self.0.join().map_err(|panic| Error::new(Operation::Wait, panic_text(panic.as_ref())))
+        self.core.meters.get()
     }
 }

@@ -157,14 +157,7 @@ fn attempt(shared: &Shared, what: Operation, job: Job) {
     let error = match ended {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error,
-        Err(panic) => Error::new(what, panic_text(panic.as_ref())),
+        Err(panic) => Error::new(what, device::panic_text(panic.as_ref())),
     };
     lock().get_or_insert(error);
-}
-
-/// The words of a panic.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("panicked: {}", text.unwrap_or_else(|| "without words".to_owned()))
 }

@@ -5,6 +5,7 @@
 //! the same sources and the same launches run on the CPU in tests (feature `shim`).
 
 use std::ffi::c_void;
+use std::sync::LazyLock;
 
 use device::{AggregateJob, Error, FillJob, Operation, ScatterJob, Sizes, Source};
 
@@ -359,12 +360,15 @@ unsafe fn crc(launcher: &dyn Launcher, p: &AggregateParams) -> Result<(), Error>
         packed: p.packed,
         room: p.room,
         index: p.index,
-        powers: powers(),
+        powers: *POWERS,
     };
     let shared = 4 * (4 * 256 + BLOCK);
     // SAFETY: the caller vouches for it.
     unsafe { launch(launcher, "crc32c", (p.chunks as u32, 1), (BLOCK, shared), &params) }
 }
+
+/// The same for every batch.
+static POWERS: LazyLock<[u32; 40]> = LazyLock::new(powers);
 
 /// x^(8 * LEAST_PIECE * 2^k) modulo the polynomial of CRC-32C, by squares.
 fn powers() -> [u32; 40] {

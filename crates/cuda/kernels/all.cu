@@ -1,5 +1,6 @@
 // Every kernel, in one module.
 #include "aggregate.cu"
+#include "copy.cu"
 #include "crc32c.cu"
 #include "encode.cu"
 #include "scatter.cu"

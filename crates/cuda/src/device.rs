@@ -294,6 +294,16 @@ impl Core {
     }
 }
 
+/// Bytes up to which a kernel copies up.
+const SMALL: usize = 4 << 20;
+
+/// Whether a kernel is to read the bytes from the host by itself. Copies of the driver's stand in one queue of the GPU's,
+/// whatever their streams: tables of a batch, or its tails, would stand there behind uploads of staging, which are
+/// thousands of times as long, and the next batch behind them.
+fn is_small_and_up(on: Lane, job: &CopyJob<'_>) -> bool {
+    on != Lane::H2d && job.from.len() <= SMALL && job.from.is_on_host() && !job.to.is_on_host()
+}
+
 fn busy(name: &'static str, lane: Lane, (read, written): (u64, u64)) -> Busy {
     Busy { name, lane, count: 1, time: Duration::ZERO, read, written }
 }
@@ -405,13 +415,18 @@ impl Device for Cuda {
             let why = format!("{bytes} bytes do not go into {}", job.to.len());
             return Err(Error::new(Operation::Copy, why));
         }
+        let by_kernel = is_small_and_up(on, &job);
         // SAFETY: whoever minted the views vouched for the order of this work too.
         let job = unsafe { job.detach() };
         let moved = (bytes as u64, bytes as u64);
-        self.core.lanes.run(busy("copy", on, moved), job, |stream, job| {
+        self.core.run(busy("copy", on, moved), job, |launcher, job| {
+            if by_kernel {
+                // SAFETY: the job keeps both views until the kernel has run.
+                return unsafe { kernels::copy_up(launcher, job) };
+            }
             let (to, from) = (job.to.address().addr() as u64, job.from.address().addr() as u64);
-            // SAFETY: the job keeps both regions until the copy has run.
-            unsafe { stream.copy(to, from, bytes) }
+            // SAFETY: as above.
+            unsafe { launcher.stream.copy(to, from, bytes) }
         })
     }
 

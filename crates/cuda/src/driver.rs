@@ -175,13 +175,20 @@ unsafe impl Send for Stream {}
 unsafe impl Sync for Stream {}
 
 impl Stream {
-    /// A stream that waits for no other unless it is told to.
-    pub(crate) fn new(context: &Arc<Context>) -> Result<Stream, Error> {
+    /// A stream that waits for no other unless it is told to. Kernels of one that is `urgent` go first, where blocks of
+    /// several could begin.
+    pub(crate) fn new(context: &Arc<Context>, urgent: bool) -> Result<Stream, Error> {
         context.bind()?;
+        let (mut least, mut greatest) = (0, 0);
+        // SAFETY: both point to variables of their type.
+        let got = unsafe { sys::cuCtxGetStreamPriorityRange(&raw mut least, &raw mut greatest) };
+        check(got, Operation::Open, "cuCtxGetStreamPriorityRange")?;
         let mut raw = std::ptr::null_mut();
         let flags = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
+        let priority = if urgent { greatest } else { least };
         // SAFETY: points to a variable of its type.
-        check(unsafe { sys::cuStreamCreate(&raw mut raw, flags) }, Operation::Open, "cuStreamCreate")?;
+        let made = unsafe { sys::cuStreamCreateWithPriority(&raw mut raw, flags, priority) };
+        check(made, Operation::Open, "cuStreamCreateWithPriority")?;
         Ok(Stream { raw, context: context.clone() })
     }
 

@@ -7,7 +7,7 @@
 use std::ffi::c_void;
 use std::sync::LazyLock;
 
-use device::{AggregateJob, Error, FillJob, Operation, ScatterJob, Sizes, Source};
+use device::{AggregateJob, CopyJob, Error, FillJob, Operation, ScatterJob, Sizes, Source};
 
 /// The kernels, for every architecture that is supported.
 pub const IMAGE: &[u8] = include_bytes!("../kernels/kernels.fatbin");
@@ -20,11 +20,13 @@ const PLACE: u32 = 1024;
 const PART: u64 = 32_768;
 /// Blocks of a kernel that goes over its elements with a stride: enough to fill any GPU.
 const MOST_BLOCKS: u64 = 2048;
+/// Bytes that a block copies up: `PIECE` of copy.cu.
+const PIECE: u64 = 4096;
 /// Bytes of the shortest piece that a thread takes the CRC of: `LEAST_PIECE` of crc32c.cu.
 const LEAST_PIECE: u32 = 128;
 
 /// Every kernel, by its name in the sources.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "scatter_1",
     "scatter_2",
     "scatter_4",
@@ -43,6 +45,7 @@ pub const NAMES: [&str; 21] = [
     "place",
     "gather_tails",
     "gather",
+    "copy_up",
     "crc32c",
     "encode_addresses",
     "encode_check",
@@ -104,6 +107,13 @@ struct FillParams {
     to: u64,
     count: u64,
     element: Wide,
+}
+
+#[repr(C)]
+struct CopyParams {
+    to: u64,
+    from: u64,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -206,6 +216,29 @@ pub unsafe fn fill(launcher: &dyn Launcher, job: &FillJob<'_>) -> Result<(), Err
     }
     // SAFETY: the caller vouches for it.
     unsafe { launch(launcher, &format!("fill_{size}"), blocks(params.count), (BLOCK, 0), &params) }
+}
+
+/// Copies up from memory of the host that the GPU reaches.
+///
+/// # Errors
+/// The kernel cannot be launched; the two differ in length.
+///
+/// # Safety
+/// As for [`fill`].
+pub unsafe fn copy_up(launcher: &dyn Launcher, job: &CopyJob<'_>) -> Result<(), Error> {
+    let bytes = job.to.len() as u64;
+    if job.from.len() as u64 != bytes {
+        let why = format!("{} bytes do not go into {bytes}", job.from.len());
+        return Err(Error::new(Operation::Copy, why));
+    }
+    if bytes == 0 {
+        return Ok(());
+    }
+    let params =
+        CopyParams { to: job.to.address().addr() as u64, from: job.from.address().addr() as u64, bytes };
+    let grid = (bytes.div_ceil(PIECE) as u32, 1);
+    // SAFETY: the caller vouches for it.
+    unsafe { launch(launcher, "copy_up", grid, (BLOCK, 0), &params) }
 }
 
 /// Scatters.

@@ -66,8 +66,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Lanes {
     pub(crate) fn new(context: &Arc<Context>, marks: Arc<Marks>) -> Result<Lanes, Error> {
-        let track = |_| {
-            let stream = Stream::new(context)?;
+        let track = |lane: &Lane| {
+            // A codec fills the GPU for milliseconds; the few blocks that others need must not wait for all of its own.
+            let stream = Stream::new(context, *lane != Lane::Compress)?;
             Ok(Track { stream, tasks: Mutex::default(), changed: Condvar::new(), timed: Mutex::default() })
         };
         let tracks = Lane::DEVICE.iter().map(track).collect::<Result<_, Error>>()?;

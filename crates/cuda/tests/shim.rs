@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use cuda::kernels::{self, Launcher};
 use device::{
-    AggregateJob, Device, Error, FillJob, Home, NO_TAIL, Name, Operation, Read, Region, ScatterJob, Sizes,
-    Source, Tails, Write,
+    AggregateJob, CopyJob, Device, Error, FillJob, Home, NO_TAIL, Name, Operation, Read, Region, ScatterJob,
+    Sizes, Source, Tails, Write,
 };
 use forebay_cuda as cuda;
 use host::Host;
@@ -147,6 +147,21 @@ proptest! {
         unsafe { kernels::fill(&Shim, &job(&ours)) }.unwrap();
         host::kernels::run_fill(job(&theirs)).unwrap();
         prop_assert!(ours.get() == theirs.get());
+    }
+
+    #[test]
+    fn small_copies_up_are_whole(bytes in 0..20_000usize, from in 0..40usize, to in 0..40usize) {
+        let data = noise(bytes + from, 11);
+        let (source, target) = (Bytes::new(&data), Bytes::new(&vec![0xEE; to + bytes + 40]));
+        // SAFETY: as in `Bytes::read` and `Bytes::write`; the regions outlive the job.
+        let from = unsafe { Read::mint(&source.0, from..from + bytes) };
+        // SAFETY: as above.
+        let there = unsafe { Write::mint(&target.0, to..to + bytes) };
+        // SAFETY: as above.
+        unsafe { kernels::copy_up(&Shim, &CopyJob { from, to: there }) }.unwrap();
+        let got = target.get();
+        prop_assert!(got[to..to + bytes] == data[data.len() - bytes..]);
+        prop_assert!(got[..to].iter().chain(&got[to + bytes..]).all(|b| *b == 0xEE));
     }
 
     #[test]

@@ -225,6 +225,12 @@ impl<'a> Read<'a> {
         self.span.range.is_empty()
     }
 
+    /// Whether the host can reach the bytes.
+    #[must_use]
+    pub fn is_on_host(&self) -> bool {
+        self.span.region.0.host_visible()
+    }
+
     /// Address of the first byte, for a device's own kernels.
     #[must_use]
     pub fn address(&self) -> *const u8 {
@@ -297,6 +303,12 @@ impl<'a> Write<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.span.range.is_empty()
+    }
+
+    /// Whether the host can reach the bytes.
+    #[must_use]
+    pub fn is_on_host(&self) -> bool {
+        self.span.region.0.host_visible()
     }
 
     /// Address of the first byte, for a device's own kernels.

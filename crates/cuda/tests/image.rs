@@ -35,9 +35,11 @@ fn the_embedded_kernels_are_those_of_the_sources() {
 #[test]
 fn every_kernel_has_a_source() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
-    let sources: String = ["scatter.cu", "aggregate.cu", "crc32c.cu", "encode.cu"]
-        .map(|name| std::fs::read_to_string(folder.join(name)).unwrap())
-        .concat();
+    let files = std::fs::read_dir(&folder).unwrap().flatten().map(|e| e.path());
+    let sources: String = files
+        .filter(|path| path.extension().is_some_and(|e| e == "cu"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
     for name in kernels::NAMES {
         let family = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
         assert!(sources.contains(family), "{name}");

@@ -1,10 +1,12 @@
-// Elements of an epoch to their places in chunks, and the same element everywhere.
+// Elements of epochs to their places in chunks, and the same element everywhere.
 //
 // The position of an element is a sum over dimensions; see `plan::Scatter`. Where everything divides, the host takes
 // several elements as one wider one. Memory is far faster than the link that elements come over, so each element is
 // found by itself.
 
 #include "common.h"
+
+#define MOST_DIMS 33
 
 struct ScatterDim {
     uint64_t extent;
@@ -21,8 +23,8 @@ struct ScatterParams {
     uint64_t count;
     Wide fill;
     uint64_t rank;
-    // Outermost first.
-    ScatterDim dims[32];
+    // Outermost first: the epochs, then the dimensions of one.
+    ScatterDim dims[MOST_DIMS];
 };
 
 struct FillParams {
@@ -31,13 +33,14 @@ struct FillParams {
     Wide element;
 };
 
-// `Index` is 32 bits wide where the epoch's elements can be counted so: division is what costs.
+// `Index` is 32 bits wide where the elements can be counted so: division is what costs.
 template <typename Index>
 static __device__ uint64_t position(const ScatterParams &p, Index linear) {
     uint64_t at = 0;
     for (int d = (int)p.rank - 1; d >= 0; d--) {
         Index extent = (Index)p.dims[d].extent, chunk = (Index)p.dims[d].chunk;
         Index rest = d > 0 ? linear / extent : 0;
+        // The outermost is not taken apart: there it goes on, epoch after epoch.
         Index i = linear - rest * extent;
         Index c = i / chunk;
         at += c * p.dims[d].chunk_step + (i - c * chunk) * p.dims[d].inside_step;

@@ -82,6 +82,9 @@ impl Wide {
     }
 }
 
+/// Dimensions of an epoch at the most, and the epochs themselves: `MOST_DIMS` of scatter.cu.
+const MOST_DIMS: usize = 33;
+
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 struct Dim {
@@ -99,7 +102,7 @@ struct ScatterParams {
     count: u64,
     fill: Wide,
     rank: u64,
-    dims: [Dim; 32],
+    dims: [Dim; MOST_DIMS],
 }
 
 #[repr(C)]
@@ -262,7 +265,7 @@ pub unsafe fn scatter(launcher: &dyn Launcher, job: &ScatterJob<'_>) -> Result<(
         Source::Fill(element) => (0, *element),
     };
     let pool = (job.pool.address().addr() as u64, job.pool.len() as u64);
-    if pool.1 < g.chunks * g.chunk_elements * size || job.first + job.count > g.epoch_elements {
+    if pool.1 < g.pool_elements(job.first + job.count) * size {
         let why = format!("elements up to {} do not fit a pool of {} bytes", job.first + job.count, pool.1);
         return Err(Error::new(Operation::Scatter, why));
     }
@@ -270,8 +273,10 @@ pub unsafe fn scatter(launcher: &dyn Launcher, job: &ScatterJob<'_>) -> Result<(
         return Ok(());
     }
     let wide = widened(job, source, pool.0);
-    let mut dims = [Dim::default(); 32];
-    for (to, d) in dims.iter_mut().zip(&g.dims) {
+    let mut dims = [Dim::default(); MOST_DIMS];
+    // The epochs, one behind the other.
+    dims[0] = Dim { extent: 1, chunk: 1, chunk_step: g.chunks * g.chunk_elements / wide, inside_step: 0 };
+    for (to, d) in dims[1..].iter_mut().zip(&g.dims) {
         *to = Dim {
             extent: d.extent,
             chunk: d.chunk,
@@ -280,14 +285,14 @@ pub unsafe fn scatter(launcher: &dyn Launcher, job: &ScatterJob<'_>) -> Result<(
         };
     }
     // The innermost dimension is the one that is contiguous: of it, some elements are one.
-    let last = &mut dims[g.dims.len() - 1];
+    let last = &mut dims[g.dims.len()];
     if wide > 1 {
         (last.extent, last.chunk, last.inside_step) = (last.extent / wide, last.chunk / wide, 1);
     }
-    let (first, count, rank) = (job.first / wide, job.count / wide, g.dims.len() as u64);
+    let (first, count, rank) = (job.first / wide, job.count / wide, g.dims.len() as u64 + 1);
     let params =
         ScatterParams { source, pool: pool.0, first, count, fill: Wide::of(&fill, g.element), rank, dims };
-    let long = if g.epoch_elements > u64::from(u32::MAX) { "long_" } else { "" };
+    let long = if job.first + job.count > u64::from(u32::MAX) { "long_" } else { "" };
     let kernel = format!("scatter_{long}{}", size * wide);
     // SAFETY: the caller vouches for it; places of elements lie in the pool, whose size was compared.
     unsafe { launch(launcher, &kernel, blocks(count), (BLOCK, 0), &params) }
@@ -301,7 +306,8 @@ fn widened(job: &ScatterJob<'_>, source: u64, pool: u64) -> u64 {
         return 1;
     }
     let steps = outer.iter().flat_map(|d| [d.chunk_step, d.inside_step]);
-    let elements = steps.chain([last.extent, last.chunk, last.chunk_step, job.first, job.count]);
+    let epoch = g.chunks * g.chunk_elements;
+    let elements = steps.chain([last.extent, last.chunk, last.chunk_step, epoch, job.first, job.count]);
     let all = elements.fold(0, gcd);
     let fits = |wide: &u64| {
         let bytes = wide * size;

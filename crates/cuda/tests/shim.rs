@@ -112,12 +112,12 @@ proptest! {
         let dtype = [DType::U8, DType::U16, DType::F32, DType::I64][which];
         let Some(plan) = plan(dtype, dims, order) else { return Ok(()) };
         let (g, size) = (Arc::new(plan.scatter.clone()), plan.dtype.size());
-        let all = g.epoch_elements;
+        let all = 3 * g.epoch_elements;
         // Often at whole chunks, where elements are taken as wider ones.
         let cut = |at: f64| { let e = (at * (all + 1) as f64) as u64; if round == 0 { e / 16 * 16 } else { e } };
         let (a, b) = (cut(cuts.0).min(cut(cuts.1)), cut(cuts.0).max(cut(cuts.1)));
         let data = Bytes::new(&noise((b - a) as usize * size, all));
-        let old = noise((g.chunks * g.chunk_elements) as usize * size, 99);
+        let old = noise(g.pool_elements(all) as usize * size, 99);
         let (ours, theirs) = (Bytes::new(&old), Bytes::new(&old));
         let job = |pool| ScatterJob {
             geometry: g.clone(),

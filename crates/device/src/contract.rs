@@ -230,14 +230,14 @@ fn scatter_places_every_element(device: &dyn Device) {
     }
 }
 
-/// Scatters an epoch in three uneven parts, the last one with the fill value.
+/// Scatters two epochs in three uneven parts, the last one with the fill value.
 fn scatter_one(device: &dyn Device, plan: &Plan) {
     let size = plan.dtype.size();
     let geometry = Arc::new(plan.scatter.clone());
-    let elements = geometry.epoch_elements;
-    let data = noise(plan.epoch_bytes as usize);
+    let elements = 2 * geometry.epoch_elements;
+    let data = noise(2 * plan.epoch_bytes as usize);
     let source = Bytes::new(device, &data);
-    let pool = Bytes::zeroed(device, (geometry.chunks * geometry.chunk_elements) as usize * size);
+    let pool = Bytes::zeroed(device, geometry.pool_elements(elements) as usize * size);
     let fill = [7, 6, 5, 4, 3, 2, 1, 9];
     let cuts = [0, elements / 3, elements - elements / 5, elements];
     for part in 0..3 {

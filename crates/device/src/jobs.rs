@@ -33,17 +33,17 @@ pub enum Source<'a> {
     Fill([u8; 8]),
 }
 
-/// Scatters elements `first .. first + count` of an epoch into its chunks.
+/// Scatters elements `first .. first + count` into the chunks of the epochs that they are of.
 pub struct ScatterJob<'a> {
     /// Where elements go.
     pub geometry: Arc<Scatter>,
-    /// First element in the epoch.
+    /// First element, counted from the beginning of an epoch.
     pub first: u64,
     /// Number of elements.
     pub count: u64,
     /// The elements.
     pub source: Source<'a>,
-    /// All chunks of the epoch.
+    /// All chunks of that epoch, and of those behind it that are touched.
     pub pool: Write<'a>,
 }
 

@@ -87,7 +87,7 @@ fn kick(run: &Arc<Run>, producer: &Mutex<Producer>) -> Duration {
         return Duration::MAX;
     }
     // Kept while the lock is held, so that the next to append meets the cause and not its consequences.
-    if let Err(error) = producer.kick_overdue() {
+    if let Err(error) = producer.kick_overdue(run.device().now()) {
         run.fault.keep(error);
         return Duration::MAX;
     }

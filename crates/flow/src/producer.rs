@@ -47,6 +47,10 @@ pub(crate) struct Producer {
     /// What is left of the last page of each shard of the row, where chunks keep their size.
     pub(crate) tails: Vec<u64>,
     appended: u64,
+    /// Of them, those that the run's counts do not have yet: they get them once a call, and once a slot.
+    uncounted: u64,
+    /// What the keeper sees in `Run::waiting`; written only here, by [`Producer::wait_since`].
+    waiting: Option<Duration>,
 }
 
 /// The producer's lock, and with it the producer's lane. Whoever found it taken is rung when it is free.
@@ -151,6 +155,8 @@ impl Producer {
             epochs: 0,
             in_epoch: 0,
             appended: 0,
+            uncounted: 0,
+            waiting: None,
         };
         producer.refill(None)?;
         Ok(producer)
@@ -166,12 +172,30 @@ impl Producer {
         self.dispatch > u64::from(STAGING_COPIES) && self.batch > u64::from(self.run.plan.slots)
     }
 
-    /// Takes bytes, all of them or, past the end of a bounded array, none.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    /// Takes bytes, all of them or, past the end of a bounded array, none. `now`: when the call began.
+    pub(crate) fn append(&mut self, bytes: &[u8], now: Duration) -> Result<(), Error> {
         self.run.fault.check()?;
         self.check_room(bytes.len())?;
         self.stage_all(bytes)?;
-        self.kick_overdue()
+        self.kick_overdue(now)
+    }
+
+    /// Counts a call that began at `start`, and what it took.
+    pub(crate) fn count_call(&mut self, start: Duration) {
+        let took = self.run.device().now().saturating_sub(start);
+        self.run.counts.called(std::mem::take(&mut self.uncounted), took);
+    }
+
+    /// Counts what was taken, in the midst of a call or without one.
+    fn count(&mut self) {
+        let taken = std::mem::take(&mut self.uncounted);
+        self.run.counts.add(|t| t.appended += taken);
+    }
+
+    /// Whole epochs have waited since then, or none do. The keeper reads it without the producer's lock.
+    pub(crate) fn wait_since(&mut self, since: Option<Duration>) {
+        self.waiting = since;
+        *lock(&self.run.waiting) = since;
     }
 
     /// Refuses bytes past the end of a bounded array.
@@ -197,7 +221,7 @@ impl Producer {
     /// Counts bytes that stand in staging now; whether the slot is full.
     fn take(&mut self, taken: usize) -> bool {
         self.appended += taken as u64;
-        self.run.counts.add(|t| t.appended += taken as u64);
+        self.uncounted += taken as u64;
         let most = self.run.plan.staging_bytes as usize;
         self.staging.as_mut().is_some_and(|s| {
             s.bytes += taken;
@@ -242,12 +266,18 @@ impl Producer {
         if self.take(bytes) {
             self.dispatch()?;
         }
+        self.count();
         self.note_whole_epochs();
-        self.kick_overdue()
+        self.kick_overdue(self.run.device().now())
     }
 
     /// Takes the first `bytes` bytes of memory of the caller's own, which is read where it lies.
-    pub(crate) fn append_registered(&mut self, memory: &mut Registered, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn append_registered(
+        &mut self,
+        memory: &mut Registered,
+        bytes: usize,
+        now: Duration,
+    ) -> Result<(), Error> {
         self.run.fault.check()?;
         memory.check(&self.run)?;
         if bytes > memory.len() {
@@ -265,7 +295,7 @@ impl Producer {
         self.scatter_registered(memory, head..whole)?;
         self.stage_all(memory.peek(whole..bytes)?)?;
         self.note_whole_epochs();
-        self.kick_overdue()
+        self.kick_overdue(now)
     }
 
     /// Copies all bytes into staging, and sends off what gets full.
@@ -297,7 +327,8 @@ impl Producer {
             self.dispatch += 1;
             memory.read_until(self.dispatch);
             self.appended += (end - at) as u64;
-            run.counts.add(|t| t.appended += (end - at) as u64);
+            self.uncounted += (end - at) as u64;
+            self.count();
             self.scatter(generation, staged, at..end)?;
             at = end;
         }
@@ -315,9 +346,10 @@ impl Producer {
         Ok(Staging { entered, lease, bytes })
     }
 
-    /// Sends staging off: one copy up, one scatter for each epoch that it touches, kicks between.
+    /// Sends staging off: one copy up, one scatter for each batch that it touches, kicks between.
     pub(crate) fn dispatch(&mut self) -> Result<(), Error> {
         let Some(Staging { entered, mut lease, bytes }) = self.staging.take() else { return Ok(()) };
+        self.count();
         let size = self.run.plan.dtype.size();
         let whole = bytes - bytes % size;
         self.cut.extend_from_slice(lease.write(&entered, whole..bytes).bytes()?);
@@ -328,7 +360,7 @@ impl Producer {
         self.scatter(generation, staged, 0..whole)
     }
 
-    /// One copy up, one scatter for each epoch that the bytes touch.
+    /// One copy up, one scatter for each batch that the bytes touch.
     fn scatter(&mut self, generation: u64, staged: Lease<Ready>, bytes: Range<usize>) -> Result<(), Error> {
         let run = self.run.clone();
         let (staged, bytes) = self.upload(generation, staged, bytes)?;
@@ -337,7 +369,8 @@ impl Producer {
         let size = run.plan.dtype.size();
         let mut at = bytes.start;
         while at < bytes.end {
-            let left = (run.geometry.epoch_elements - self.in_epoch).min(((bytes.end - at) / size) as u64);
+            let room = u64::from(run.plan.batch_epochs - self.epochs) * run.geometry.epoch_elements;
+            let left = (room - self.in_epoch).min(((bytes.end - at) / size) as u64);
             let end = at + left as usize * size;
             self.scatter_part(&entered, left, Source::Elements(staged.read(&entered, at..end)))?;
             at = end;
@@ -366,7 +399,7 @@ impl Producer {
         Ok((up.seal(), there))
     }
 
-    /// Scatters the next `count` elements of the begun epoch; a batch that is full is kicked.
+    /// Scatters the next `count` elements, at the most to the end of the batch; a batch that is full is kicked.
     fn scatter_part(&mut self, entered: &Entered, count: u64, source: Source<'_>) -> Result<(), Error> {
         let run = self.run.clone();
         let part = (self.in_epoch, count);
@@ -378,20 +411,15 @@ impl Producer {
             let (to, what) = ((run.device(), run.lane(Stage::Scatter)), (&*run.plan, &run.geometry));
             stage::scatter(to, what, self.epochs, part, source, pool)?;
         }
-        self.in_epoch += count;
-        if self.in_epoch == run.geometry.epoch_elements {
-            self.in_epoch = 0;
-            self.epochs += 1;
-            if self.epochs == run.plan.batch_epochs {
-                self.turn()?;
-            }
-        }
-        Ok(())
+        let (begun, epoch) = (self.in_epoch + count, run.geometry.epoch_elements);
+        self.epochs += (begun / epoch) as u32;
+        self.in_epoch = begun % epoch;
+        if self.epochs == run.plan.batch_epochs { self.turn() } else { Ok(()) }
     }
 
     /// Kicks the batch and goes on with the next slot.
     fn turn(&mut self) -> Result<(), Error> {
-        *lock(&self.run.waiting) = None;
+        self.wait_since(None);
         let begun = (self.in_epoch > 0).then_some(self.epochs);
         if self.run.plan.mode == Mode::DrainBeforeKick {
             self.drain()?;
@@ -407,7 +435,7 @@ impl Producer {
 
     /// Kicks the last batch, which may be empty: with it every shard ends.
     fn turn_last(&mut self) -> Result<(), Error> {
-        *lock(&self.run.waiting) = None;
+        self.wait_since(None);
         self.drain()?;
         let plan = &self.run.plan;
         let rows = self.appended.div_ceil(plan.slice_bytes).div_ceil(plan.shard_shape()[0]);
@@ -426,30 +454,28 @@ impl Producer {
 
     /// Whole epochs, staged or in the pool, wait from now on for their batch to be full.
     fn note_whole_epochs(&mut self) {
+        if self.waiting.is_some() {
+            return;
+        }
         let staged = self.staging.as_ref().map_or(0, |s| s.bytes as u64);
         let begun = self.in_epoch * self.run.plan.dtype.size() as u64;
         if self.epochs == 0 && begun + staged < self.run.plan.epoch_bytes {
             return;
         }
-        let mut waiting = lock(&self.run.waiting);
-        if waiting.is_none() {
-            *waiting = Some(self.run.device().now());
-            drop(waiting);
-            self.run.wake.up(&self.run);
-        }
+        self.wait_since(Some(self.run.device().now()));
+        self.run.wake.up(&self.run);
     }
 
     /// Kicks whole epochs that have waited longer than the interval, as a partial batch.
-    pub(crate) fn kick_overdue(&mut self) -> Result<(), Error> {
-        let since = *lock(&self.run.waiting);
-        let overdue = |s: Duration| self.run.device().now().saturating_sub(s) >= self.run.interval;
-        if since.is_some_and(overdue) { self.kick_whole() } else { Ok(()) }
+    pub(crate) fn kick_overdue(&mut self, now: Duration) -> Result<(), Error> {
+        let overdue = |since: Duration| now.saturating_sub(since) >= self.run.interval;
+        if self.waiting.is_some_and(overdue) { self.kick_whole() } else { Ok(()) }
     }
 
     /// Kicks every whole epoch appended so far; the begun one moves to the next slot.
     pub(crate) fn kick_whole(&mut self) -> Result<(), Error> {
         self.dispatch()?;
-        *lock(&self.run.waiting) = None;
+        self.wait_since(None);
         if self.epochs > 0 {
             self.turn()?;
         }
@@ -484,10 +510,9 @@ impl Producer {
             return Ok(());
         }
         let fill = self.run.plan.fill.padded();
-        let (appended, totals) = (self.appended, self.run.counts.get());
+        let before = (self.appended, self.uncounted);
         let (_, full) = self.stage(&fill[cut..size])?;
-        self.appended = appended;
-        self.run.counts.add(|t| t.appended = totals.appended);
+        (self.appended, self.uncounted) = before;
         if full { self.dispatch() } else { Ok(()) }
     }
 }

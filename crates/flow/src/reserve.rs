@@ -11,7 +11,7 @@ use crate::Error;
 use crate::array::Array;
 use crate::order::Order;
 use crate::producer::Held;
-use crate::run::{Run, lock};
+use crate::run::Run;
 use crate::table::Stage;
 
 /// Staging, lent to be filled. Dropping it takes nothing. While it lives the run's own timer kicks nothing, and to
@@ -47,7 +47,7 @@ impl<'a> Reserved<'a> {
         let start = array.run().device().now();
         let ended = self.producer.commit(bytes);
         let took = self.waited + array.run().device().now().saturating_sub(start);
-        lock(&array.run().latency).add(took);
+        array.run().counts.called(0, took);
         ended.map_err(|e| array.refused_or_failed(e))
     }
 }

@@ -34,8 +34,7 @@ pub(crate) struct Run {
     pub(crate) rows: Rows,
     pub(crate) wake: Wake,
     pub(crate) counts: Counts,
-    pub(crate) latency: Mutex<Latency>,
-    /// When the oldest whole epoch that was not kicked arrived.
+    /// When the oldest whole epoch that was not kicked arrived: what the producer says, for the keeper.
     pub(crate) waiting: Mutex<Option<Duration>>,
     /// The keeper found the producer's lock taken: whoever holds it rings when it is free.
     pub(crate) missed: Mutex<bool>,
@@ -69,9 +68,10 @@ impl Run {
     }
 }
 
-/// Bytes that went in and out.
+/// Bytes that went in and out, and how long the calls took that brought them: under one lock, for a call of a few bytes
+/// costs little more than its locks.
 #[derive(Default)]
-pub(crate) struct Counts(Mutex<Totals>);
+pub(crate) struct Counts(Mutex<(Totals, Latency)>);
 
 /// Totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,11 +117,22 @@ impl Totals {
 
 impl Counts {
     pub(crate) fn add<T>(&self, edit: impl FnOnce(&mut Totals) -> T) -> T {
-        edit(&mut lock(&self.0))
+        edit(&mut lock(&self.0).0)
+    }
+
+    /// A call of the user's ended: bytes that it took and that were not counted yet, and its time.
+    pub(crate) fn called(&self, bytes: u64, took: Duration) {
+        let (totals, latency) = &mut *lock(&self.0);
+        totals.appended += bytes;
+        latency.add(took);
     }
 
     pub(crate) fn get(&self) -> Totals {
-        *lock(&self.0)
+        lock(&self.0).0
+    }
+
+    pub(crate) fn latency(&self) -> Latency {
+        lock(&self.0).1.clone()
     }
 }
 

@@ -1,10 +1,10 @@
-//! Scatter against its definition, element by element, for any geometry and any part of an epoch.
+//! Scatter against its definition, element by element, for any geometry and any part of some epochs.
 
 use forebay_host::kernels::{Elements, scatter};
 use plan::{Codec, Config, DType, Dim, Facts, Memory, Plan, Scatter, Tuning};
 use proptest::prelude::*;
 
-/// One epoch: its geometry, and where it is cut into parts.
+/// Some epochs: the geometry of one, and where they are cut into parts.
 #[derive(Clone, Debug)]
 struct Case {
     geometry: Scatter,
@@ -32,8 +32,11 @@ fn dim() -> impl Strategy<Value = (u64, u64)> {
     size.prop_flat_map(|size| (Just(size), prop_oneof![Just(1), Just(size), 1..=size]))
 }
 
+/// Epochs of a case.
+const EPOCHS: u64 = 3;
+
 fn cases() -> impl Strategy<Value = Case> {
-    let small = |dims: &Vec<(u64, u64)>| dims.iter().map(|d| d.0).product::<u64>() <= 1 << 15;
+    let small = |dims: &Vec<(u64, u64)>| dims.iter().map(|d| d.0).product::<u64>() <= 1 << 14;
     let dims = prop::collection::vec(dim(), 1..6).prop_filter("too large to check each element", small);
     let moved = dims.prop_flat_map(|dims| {
         let inner: Vec<usize> = (1..dims.len()).collect();
@@ -45,9 +48,9 @@ fn cases() -> impl Strategy<Value = Case> {
         geometry(dtype, &dims, &order)
     });
     geometries.prop_flat_map(|geometry| {
-        let cuts = prop::collection::vec(0..=geometry.epoch_elements, 0..5);
-        (Just(geometry), cuts).prop_map(|(geometry, mut cuts)| {
-            cuts.extend([0, geometry.epoch_elements]);
+        let end = EPOCHS * geometry.epoch_elements;
+        (Just(geometry), prop::collection::vec(0..=end, 0..5)).prop_map(move |(geometry, mut cuts)| {
+            cuts.extend([0, end]);
             cuts.sort_unstable();
             Case { geometry, cuts }
         })
@@ -66,7 +69,7 @@ const FILL: [u8; 8] = [8, 7, 6, 5, 4, 3, 2, 1];
 fn check(case: &Case) {
     let g = &case.geometry;
     let size = g.element;
-    let mut pool = vec![0; (g.chunks * g.chunk_elements) as usize * size];
+    let mut pool = vec![0; g.pool_elements(*case.cuts.last().unwrap()) as usize * size];
     let mut want = pool.clone();
     for (part, ends) in case.cuts.windows(2).enumerate() {
         let filled = part % 3 == 2;

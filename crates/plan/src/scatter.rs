@@ -1,4 +1,4 @@
-//! Where each element of an epoch goes in the chunk pool.
+//! Where each element of an epoch goes in the chunk pool. The epochs of a batch lie there one behind the other.
 //!
 //! The position of an element is a sum over dimensions, because chunking is separable:
 //! `sum((i / chunk) * chunk_step + (i % chunk) * inside_step)`. Kernels walk that sum with counters; nothing is
@@ -71,11 +71,18 @@ impl Scatter {
         }
     }
 
-    /// Position in the pool, in elements, of element `linear` of the epoch.
+    /// Elements of the pool that the epochs of the first `elements` elements have.
+    #[must_use]
+    pub fn pool_elements(&self, elements: u64) -> u64 {
+        elements.div_ceil(self.epoch_elements) * self.chunks * self.chunk_elements
+    }
+
+    /// Position in the pool, in elements, of element `linear`, counted from the beginning of an epoch: those of later
+    /// epochs come behind it.
     #[must_use]
     pub fn position(&self, linear: u64) -> u64 {
-        let mut rest = linear;
-        let mut at = 0;
+        let mut rest = linear % self.epoch_elements;
+        let mut at = linear / self.epoch_elements * self.chunks * self.chunk_elements;
         for d in self.dims.iter().rev() {
             let i = rest % d.extent;
             rest /= d.extent;

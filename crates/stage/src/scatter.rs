@@ -6,14 +6,18 @@ use std::sync::Arc;
 use device::{CopyJob, Device, Error, FillJob, Lane, Read, ScatterJob, Source, Write};
 use plan::{Plan, Scatter};
 
-/// Bytes of the pool that epoch `epoch` of a batch has.
-fn epoch_range(plan: &Plan, epoch: u32) -> Range<usize> {
-    let bytes = (plan.grid.chunks_per_epoch * plan.chunk_bytes) as usize;
-    let start = epoch as usize * bytes;
-    start..start + bytes
+/// Bytes of the pool that so many epochs of a batch have.
+fn range_of(plan: &Plan, epochs: Range<u64>) -> Range<usize> {
+    let bytes = plan.grid.chunks_per_epoch * plan.chunk_bytes;
+    (epochs.start * bytes) as usize..(epochs.end * bytes) as usize
 }
 
-/// Queues the scatter of `count` elements, from element `first` of epoch `epoch` of the batch on.
+fn epoch_range(plan: &Plan, epoch: u32) -> Range<usize> {
+    range_of(plan, u64::from(epoch)..u64::from(epoch) + 1)
+}
+
+/// Queues the scatter of `count` elements, from element `first` of epoch `epoch` of the batch on. They may go on into
+/// the epochs behind it.
 ///
 /// # Errors
 /// The device cannot take the work.
@@ -25,7 +29,8 @@ pub fn scatter(
     source: Source<'_>,
     pool: Write<'_>,
 ) -> Result<(), Error> {
-    let pool = pool.part(epoch_range(plan, epoch));
+    let epochs = (first + count).div_ceil(geometry.epoch_elements);
+    let pool = pool.part(range_of(plan, u64::from(epoch)..u64::from(epoch) + epochs));
     device.scatter(on, ScatterJob { geometry: geometry.clone(), first, count, source, pool })
 }
 

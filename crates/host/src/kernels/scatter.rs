@@ -1,4 +1,4 @@
-//! Scatter: elements of an epoch to their places in chunks.
+//! Scatter: elements of epochs to their places in chunks.
 //!
 //! The two innermost (merged) dimensions are taken together: some rows at once, as long as they go to the same chunks.
 //! In a chunk such rows are copied along the dimension that is contiguous there, run by run, or element by element where
@@ -29,14 +29,14 @@ pub enum Elements<'a> {
     Fill([u8; 8]),
 }
 
-/// Scatters elements `first .. first + count` of an epoch into `pool`, the chunks of the epoch.
+/// Scatters elements `first .. first + count`, counted from the beginning of an epoch, into `pool`: the chunks of that
+/// epoch and of those behind it.
 ///
 /// # Panics
-/// `pool` is smaller than the epoch's chunks, or the source is shorter than `count` elements.
+/// `pool` is smaller than the chunks of the epochs that are touched, or the source is shorter than `count` elements.
 pub fn scatter(geometry: &Scatter, first: u64, count: u64, source: Elements<'_>, pool: &mut [u8]) {
-    let bytes = geometry.chunks * geometry.chunk_elements * geometry.element as u64;
+    let bytes = geometry.pool_elements(first + count) * geometry.element as u64;
     assert!(pool.len() as u64 >= bytes, "the pool has {} of {bytes} bytes", pool.len());
-    assert!(first + count <= geometry.epoch_elements, "elements past the epoch");
     if let Elements::Bytes(b) = source {
         assert_eq!(b.len() as u64, count * geometry.element as u64, "bytes of the source");
     }
@@ -53,6 +53,8 @@ pub fn scatter(geometry: &Scatter, first: u64, count: u64, source: Elements<'_>,
 struct Pool<const N: usize> {
     base: *mut [u8; N],
     len: usize,
+    /// Where the epoch begins that is scattered.
+    epoch: usize,
 }
 
 // SAFETY: `Scatter` gives each element of an epoch a place of its own, and tasks scatter different elements.
@@ -61,9 +63,14 @@ unsafe impl<const N: usize> Send for Pool<N> {}
 unsafe impl<const N: usize> Sync for Pool<N> {}
 
 impl<const N: usize> Pool<N> {
+    fn at_epoch(self, epoch: usize) -> Pool<N> {
+        Pool { epoch, ..self }
+    }
+
     /// # Safety
     /// No other task writes these elements.
     unsafe fn run<'a>(self, at: usize, len: usize) -> &'a mut [[u8; N]] {
+        let at = self.epoch + at;
         assert!(at + len <= self.len, "a run leaves the pool");
         // SAFETY: inside the pool, by the assertion; exclusive, by the caller.
         let start = unsafe { self.base.add(at) };
@@ -74,15 +81,23 @@ impl<const N: usize> Pool<N> {
 
 fn typed<const N: usize>(g: &Scatter, first: u64, count: u64, source: Elements<'_>, pool: &mut [u8]) {
     let pool = pool.as_chunks_mut::<N>().0;
-    let pool = Pool { base: pool.as_mut_ptr(), len: pool.len() };
-    let task = |start: u64| {
-        let len = TASK.min(first + count - start);
+    let pool = Pool { base: pool.as_mut_ptr(), len: pool.len(), epoch: 0 };
+    let part = |start: u64, len: u64| {
         let from = (start - first) as usize;
         let part = match source {
             Elements::Bytes(b) => Typed::Slice(&b.as_chunks::<N>().0[from..from + len as usize]),
             Elements::Fill(f) => Typed::Fill(std::array::from_fn(|i| f[i])),
         };
-        rows(g, start, len, part, pool);
+        let epoch = (start / g.epoch_elements * g.chunks * g.chunk_elements) as usize;
+        rows(g, start % g.epoch_elements, len, part, pool.at_epoch(epoch));
+    };
+    let task = |start: u64| {
+        let (mut at, end) = (start, (first + count).min(start + TASK));
+        while at < end {
+            let len = (g.epoch_elements - at % g.epoch_elements).min(end - at);
+            part(at, len);
+            at += len;
+        }
     };
     if count <= TASK {
         if count > 0 {

@@ -81,9 +81,7 @@ fn rows(plan: &Plan) -> String {
 }
 
 fn as_json(plan: &Plan, notes: &[String]) -> serde_json::Value {
-    let holder = |h: &forebay::Holder| {
-        json!({ "name": h.name, "copies": h.copies, "bytes": h.bytes, "on_device": h.on_device })
-    };
+    let holder = |h: &forebay::Holder| json!({ "name": h.name, "copies": h.copies, "bytes": h.bytes, "on_device": h.on_device });
     let mut object = layout::json(plan);
     object["bytes"] = json!({
         "chunk": plan.chunk_bytes,

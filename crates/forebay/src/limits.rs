@@ -195,6 +195,10 @@ mod tests {
         let mut ring = vec![0; TASK];
         copy(&threads, &from, &mut ring, 3 * TASK as u64 + 7);
         assert_eq!((&ring[..7], &ring[7..]), (&from[3 * TASK..], &from[2 * TASK + 7..3 * TASK]));
+        // A short source is read again and again, one behind the other.
+        let mut both = vec![0; 20];
+        copy(&threads, &from[..10], &mut both, 20);
+        assert_eq!((&both[..10], &both[10..]), (&from[..10], &from[..10]));
         // Nowhere to copy to: it ends, rather than going round for ever.
         copy(&threads, &from, &mut [], 1000);
     }

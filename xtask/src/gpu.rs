@@ -27,11 +27,16 @@ pub(crate) fn pack(root: &Path) -> Outcome {
     for (package, test) in TESTS {
         strip(root, &built(root, package, test)?, &pack.join("tests").join(test))?;
     }
-    copy(&root.join("tests/gpu/run.sh"), &pack.join("run.sh"))?;
+    for script in ["run.sh", "bench.sh"] {
+        copy(&root.join("tests/gpu").join(script), &pack.join(script))?;
+    }
     let input: Vec<u8> = (0..INPUT as u64).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8).collect();
     fs::write(pack.join("run-input"), input).map_err(|e| e.to_string())?;
     nvcomp(root, &pack)?;
-    println!("{}: copy it to a GPU host and run ./run.sh there", pack.display());
+    println!(
+        "{}: copy it to a GPU host and run ./run.sh there, and ./bench.sh for the rates",
+        pack.display()
+    );
     Ok(())
 }
 

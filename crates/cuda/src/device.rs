@@ -69,7 +69,7 @@ pub(crate) struct Core {
 }
 
 /// Such threads, at the most: more gain nothing.
-const MOST_COPIERS: usize = 8;
+pub(crate) const MOST_COPIERS: usize = 8;
 /// Bytes that one of them copies at a time.
 const PIECE: usize = 512 << 10;
 

@@ -156,6 +156,24 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Gives memory that was freed, and that the driver keeps for the next who asks, back to the GPU. Not to be called
+    /// while a lane stands at a gate.
+    pub(crate) fn trim(&self) -> Result<(), Error> {
+        self.bind()?;
+        let mut pool = std::ptr::null_mut();
+        // SAFETY: points to a variable of its type.
+        let got = unsafe { sys::cuDeviceGetDefaultMemPool(&raw mut pool, self.device) };
+        check(got, Operation::Allocate, "cuDeviceGetDefaultMemPool")?;
+        // What is freed is freed in the order of the default stream.
+        // SAFETY: the default stream always is.
+        let done = unsafe { sys::cuStreamSynchronize(std::ptr::null_mut()) };
+        check(done, Operation::Allocate, "cuStreamSynchronize")?;
+        // SAFETY: the pool of this GPU, which lives as long as the driver.
+        check(unsafe { sys::cuMemPoolTrimTo(pool, 0) }, Operation::Allocate, "cuMemPoolTrimTo")
+    }
+}
+
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: retained once in `open`; streams, events and memory keep this alive, so none is left.

@@ -7,6 +7,7 @@ mod driver;
 mod encoder;
 pub mod kernels;
 mod lanes;
+pub mod limits;
 mod memory;
 mod nvcomp;
 mod quiet;

@@ -126,7 +126,8 @@ fn a_plan(mode: Mode, memory: Memory, codec: Codec, alignment: u64) -> Arc<Plan>
         Dim::new("x", 30).chunk(16).chunks_per_shard(1),
     ];
     // Several dispatches for each batch: its waits must not stand in for those of the staging.
-    let tuning = Tuning { batch_bytes: 1 << 15, staging_bytes: 1, mode: Some(mode), ..Tuning::default() };
+    let tuning =
+        Tuning { batch_bytes: Some(1 << 15), staging_bytes: Some(1), mode: Some(mode), ..Tuning::default() };
     let facts = Facts { memory, alignment, gate: true, process: 0, own: plan::OwnMemory::default() };
     let config = Config { codec, ..Config::new(DType::U16, dims) };
     Arc::new(Plan::new(&config, &tuning, facts).unwrap())

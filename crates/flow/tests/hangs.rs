@@ -20,7 +20,8 @@ fn plan(mode: Mode, memory: Memory, alignment: u64) -> Arc<Plan> {
         Dim::new("y", 20).chunk(8).chunks_per_shard(2),
         Dim::new("x", 30).chunk(16).chunks_per_shard(1),
     ];
-    let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, mode: Some(mode), ..Tuning::default() };
+    let tuning =
+        Tuning { batch_bytes: Some(1), staging_bytes: Some(4096), mode: Some(mode), ..Tuning::default() };
     let facts = Facts { memory, alignment, gate: true, process: 0, own: plan::OwnMemory::default() };
     Arc::new(Plan::new(&Config::new(DType::U16, dims), &tuning, facts).unwrap())
 }
@@ -242,7 +243,7 @@ fn a_forgotten_reservation_does_not_hold_a_drop() {
 #[test]
 fn whole_epochs_that_reserve_sends_off_are_kicked_by_the_clock() {
     let dims = vec![Dim::unbounded("t").chunk(1).chunks_per_shard(4), Dim::new("x", 64)];
-    let tuning = Tuning { batch_bytes: 3 * 64, staging_bytes: 16384, ..Tuning::default() };
+    let tuning = Tuning { batch_bytes: Some(3 * 64), staging_bytes: Some(16384), ..Tuning::default() };
     let facts =
         Facts { memory: Memory::Host, alignment: 0, gate: true, process: 0, own: plan::OwnMemory::default() };
     let plan =

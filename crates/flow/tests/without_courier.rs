@@ -20,7 +20,7 @@ fn stream(without: &'static str, memory: Memory, alignment: u64) -> Result<(Obje
         Dim::new("y", 20).chunk(8).chunks_per_shard(2),
         Dim::new("x", 30).chunk(16).chunks_per_shard(1),
     ];
-    let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
+    let tuning = Tuning { batch_bytes: Some(1), staging_bytes: Some(4096), ..Tuning::default() };
     let facts = Facts { memory, alignment, gate: true, process: 0, own: plan::OwnMemory::default() };
     let plan = Arc::new(Plan::new(&Config::new(DType::U16, dims), &tuning, facts).unwrap());
     let device = Ruled::new(memory, move |call, _| call.strip_prefix("spawn ") == Some(without));

@@ -23,7 +23,10 @@ pub(crate) fn text(plan: &Plan) -> String {
 
 fn memory(plan: &Plan) -> String {
     let cap = plan.cap.map_or("no cap".to_owned(), |c| format!("the cap is {}", human::memory(c)));
-    format!("{} ({cap})", human::memory(plan.budget.total()))
+    let (device, host) = plan.budget.split();
+    // The cap is on the host's.
+    let there = if device > 0 { format!(", {} on the device", human::memory(device)) } else { String::new() };
+    format!("{} ({cap}){there}", human::memory(host))
 }
 
 fn dims(plan: &Plan) -> String {

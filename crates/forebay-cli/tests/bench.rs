@@ -72,6 +72,14 @@ fn check(object: &Value, scenario: &str, rounds: usize) {
     assert!(object["notes"].to_string().contains("cache"), "a small source is owned up to: {object}");
 }
 
+/// Several writers are held against one.
+fn check_one_stream(one: &Value, streams: usize) {
+    assert_eq!(one.is_null(), streams == 1, "{one}");
+    for series in ["gb_per_second", "sum_reaches"].iter().filter(|_| streams > 1) {
+        assert!(one[series]["min"].as_f64().unwrap() > 0.0, "{one}");
+    }
+}
+
 #[test]
 fn every_scenario_is_measured() {
     let desk = TempDir::new().unwrap();
@@ -79,7 +87,11 @@ fn every_scenario_is_measured() {
         let object =
             measured(desk.path(), &[&[scenario, "--fill", "xor", "--codec", "zstd:1"], &SMALL[..]].concat());
         check(&object, scenario, 1);
-        assert_eq!(object["streams"], if scenario == "two_streams" { 2 } else { 1 });
+        let streams = if scenario == "two_streams" { 2 } else { 1 };
+        assert_eq!(object["streams"], streams);
+        assert!(object["device"].as_str().unwrap().starts_with("host"), "{object}");
+        assert_eq!(object["device_memory"], Value::Null);
+        check_one_stream(&object["one_stream"], streams);
         assert_eq!(limits(&object), ["memcpy", "codec alone"]);
         assert!(object["chunk_bytes"].as_u64().unwrap() <= 64 << 10);
         assert!(
@@ -100,6 +112,7 @@ fn every_way_in_and_out_is_measured_and_leaves_nothing() {
             let object = measured(desk.path(), &[&ways[..], &SMALL].concat());
             check(&object, "camera", 1);
             assert_eq!((&object["ingest"], &object["sink"]), (&json!(ingest), &json!(sink)));
+            assert_eq!(object["reserved"].is_null(), ingest != "reserve");
             let same = object["bytes_out"] == object["bytes_in"];
             assert_eq!(same, codec == "none", "{object}");
             let want: &[&str] = match (sink, codec) {
@@ -111,6 +124,24 @@ fn every_way_in_and_out_is_measured_and_leaves_nothing() {
             assert_eq!(names(desk.path()), ["mine"]);
         }
     }
+}
+
+/// What fills the slots is not in the time: neither in its bytes nor in its stages. What comes after is the same frames, as
+/// long as each slot holds whole frames: as many compressed bytes.
+#[test]
+fn slots_that_are_lent_are_filled_once_before_the_time() {
+    let desk = TempDir::new().unwrap();
+    let ways = ["camera", "--fill", "rand", "--codec", "zstd:1", "--append", "64K", "--staging", "1M"];
+    let of = |ingest: &str| measured(desk.path(), &[&ways[..], &["--ingest", ingest], &SMALL].concat());
+    let (copied, lent) = (of("copy"), of("reserve"));
+    assert_eq!(lent["reserved"]["bytes"], 2 << 20, "{lent}");
+    assert!(lent["notes"].to_string().contains("handed back untouched"), "{lent}");
+    assert!(lent["ingest_is"].as_str().unwrap().contains("frame grabber"));
+    for same in ["bytes_in", "shards"] {
+        assert_eq!(copied[same], lent[same], "{same}");
+    }
+    let out = |object: &Value| object["bytes_out"].as_f64().unwrap();
+    assert!((out(&lent) / out(&copied) - 1.0).abs() < 0.01, "{} {}", out(&lent), out(&copied));
 }
 
 #[test]
@@ -143,9 +174,16 @@ fn people_get_a_table() {
     let desk = TempDir::new().unwrap();
     let output = bench(desk.path(), &[&["camera", "--fill", "zeros"], &SMALL[..]].concat());
     let table = String::from_utf8(output.stdout).unwrap();
-    for word in
-        ["scenario", "camera: t=n y=64 x=64 of uint16", "memcpy", "<- binds", "GB/s of input", "note:"]
-    {
+    for word in [
+        "scenario",
+        "camera: t=n y=64 x=64 of uint16",
+        "memcpy",
+        "<- binds",
+        "GB/s of input",
+        "note:",
+        "p99.9",
+        "device",
+    ] {
         assert!(table.contains(word), "{word} in {table}");
     }
 }

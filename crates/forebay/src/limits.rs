@@ -14,6 +14,7 @@
 //! ```
 
 mod disk;
+mod gpu;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +27,7 @@ use rayon::prelude::*;
 use crate::Plan;
 
 pub use disk::{Way, write};
+pub use gpu::{Direction, Gpu, Link};
 
 /// Why a limit could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,9 @@ pub enum Error {
         /// What the system said.
         why: String,
     },
+    /// The GPU has not the memory or the codec, or failed.
+    #[error("the GPU: {0}")]
+    Gpu(String),
     /// The codec refused its parameters or a chunk.
     #[error("{0}")]
     Codec(String),
@@ -89,16 +94,20 @@ impl Threads {
     }
 }
 
-/// Time to copy `bytes` bytes from `from` to `to` on all threads, each cycled as often as that takes. Both should be
-/// larger than the last-level cache, and written before, so that the system has given their pages.
+/// Time to copy `bytes` bytes from `from` to `to` on all threads, each cycled by itself as often as that takes. What shall
+/// not come from the last-level cache is larger than that; both are written before, so that the system has given their
+/// pages.
 pub fn copy(threads: &Threads, from: &[u8], to: &mut [u8], bytes: u64) -> Duration {
-    let most = from.len().min(to.len());
-    let mut left = if most == 0 { 0 } else { bytes };
+    let mut left = if from.is_empty() || to.is_empty() { 0 } else { bytes };
+    let (mut at, mut there) = (0, 0);
     let start = clock();
     while left > 0 {
-        let pass = usize::try_from(left).unwrap_or(usize::MAX).min(most);
-        let pairs = (from[..pass].par_chunks(TASK), to[..pass].par_chunks_mut(TASK));
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        let pass = most.min(from.len() - at).min(to.len() - there);
+        let (read, written) = (&from[at..at + pass], &mut to[there..there + pass]);
+        let pairs = (read.par_chunks(TASK), written.par_chunks_mut(TASK));
         threads.0.install(|| pairs.into_par_iter().for_each(|(from, to)| to.copy_from_slice(from)));
+        (at, there) = ((at + pass) % from.len(), (there + pass) % to.len());
         left -= pass as u64;
     }
     start.elapsed()
@@ -151,6 +160,7 @@ impl Chunks {
     }
 }
 
+/// A source as chunks, epoch by epoch.
 fn laid_out(plan: &Plan, source: &[u8]) -> Vec<u8> {
     let (arriving, size) = (plan.epoch_bytes as usize, plan.dtype.size());
     let held = (plan.grid.chunks_per_epoch * plan.chunk_bytes) as usize;
@@ -181,6 +191,14 @@ mod tests {
         assert_eq!((&to[..1000], to[1000]), (&from[..1000], 0));
         copy(&threads, &from, &mut to, 2 * from.len() as u64);
         assert_eq!(to, from);
+        // A shorter place is filled again and again, and what is read goes on: the last third twice.
+        let mut ring = vec![0; TASK];
+        copy(&threads, &from, &mut ring, 3 * TASK as u64 + 7);
+        assert_eq!((&ring[..7], &ring[7..]), (&from[3 * TASK..], &from[2 * TASK + 7..3 * TASK]));
+        // A short source is read again and again, one behind the other.
+        let mut both = vec![0; 20];
+        copy(&threads, &from[..10], &mut both, 20);
+        assert_eq!((&both[..10], &both[10..]), (&from[..10], &from[..10]));
         // Nowhere to copy to: it ends, rather than going round for ever.
         copy(&threads, &from, &mut [], 1000);
     }

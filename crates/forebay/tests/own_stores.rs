@@ -149,7 +149,7 @@ fn what_a_store_never_answers_for_is_said_and_not_freed() {
         for device_memory in [false, true] {
             let parts = Arc::new(Mutex::new(Vec::new()));
             let store = Arc::new(Mute { inner: Memory::new(), parts: parts.clone() });
-            let tuning = Tuning { batch_bytes: 1, mode: Some(mode), ..Tuning::default() };
+            let tuning = Tuning { batch_bytes: Some(1), mode: Some(mode), ..Tuning::default() };
             let options = Options { tuning, device_memory, ..Options::default() };
             let array = Array { codec: Codec::None, ..array() };
             let mut writer = Writer::open(store.clone() as Arc<dyn Store>, &array, options).unwrap();
@@ -233,7 +233,7 @@ impl store::Object for DeadObject {
 #[test]
 fn a_store_that_never_ends_an_object_is_named_and_left_alone() {
     for close in [true, false] {
-        let tuning = Tuning { batch_bytes: 1, ..Tuning::default() };
+        let tuning = Tuning { batch_bytes: Some(1), ..Tuning::default() };
         let options = Options { tuning, ..Options::default() };
         let mut writer = Writer::open(Arc::new(Dead::new()) as Arc<dyn Store>, &array(), options).unwrap();
         until("the failure", || writer.append(&noise(FRAME)).is_err());
@@ -316,7 +316,7 @@ fn a_store_that_writes_late_still_finds_what_was_packed() {
         for (device_memory, alignment) in [(false, 0), (true, 0), (false, 512), (true, 512)] {
             let (late, inner) = Late::new(alignment);
             let store: Arc<dyn Store> = late;
-            let tuning = Tuning { batch_bytes: 1, mode: Some(mode), ..Tuning::default() };
+            let tuning = Tuning { batch_bytes: Some(1), mode: Some(mode), ..Tuning::default() };
             let options = Options { tuning, device_memory, ..Options::default() };
             let frames = noise(60 * FRAME);
             write(&store, &Array { codec, ..array() }, options, &frames).unwrap();

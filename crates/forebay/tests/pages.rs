@@ -45,7 +45,8 @@ fn what_is_left_of_a_page_is_carried_from_batch_to_batch() {
         let array = Array { codec, ..Array::new(DType::U16, dims.clone()) };
         let bytes = |alignment: u64, device_memory: bool, slots: u32| {
             let store: Arc<dyn Store> = Arc::new(Memory::with_alignment(alignment));
-            let tuning = Tuning { batch_bytes: batch as u64, slots, mode: Some(mode), ..Tuning::default() };
+            let tuning =
+                Tuning { batch_bytes: Some(batch as u64), slots, mode: Some(mode), ..Tuning::default() };
             let options = Options { tuning, device_memory, ..Options::default() };
             let mut writer = Writer::open(store.clone(), &array, options).unwrap();
             assert_eq!(writer.plan().batch_epochs, 2);
@@ -70,7 +71,7 @@ fn zstd_is_the_same_every_time() {
     let frames = noise(40 * FRAME);
     let run = || {
         let store = memory();
-        let tuning = Tuning { batch_bytes: 1, ..Tuning::default() };
+        let tuning = Tuning { batch_bytes: Some(1), ..Tuning::default() };
         write(&store, &array(), Options { tuning, ..Options::default() }, &frames).unwrap();
         let keys = store.list("0/c").unwrap().into_iter();
         keys.map(|e| store.get(&e.key).unwrap().unwrap()).collect::<Vec<_>>()
@@ -88,8 +89,12 @@ fn every_live_row_orders_something() {
         for (device_memory, alignment) in [(false, 0), (true, 0), (false, 512), (true, 512)] {
             let run = |frames: usize| {
                 let store: Arc<dyn Store> = Arc::new(Memory::with_alignment(alignment));
-                let tuning =
-                    Tuning { batch_bytes: 1, staging_bytes: 1, mode: Some(mode), ..Tuning::default() };
+                let tuning = Tuning {
+                    batch_bytes: Some(1),
+                    staging_bytes: Some(1),
+                    mode: Some(mode),
+                    ..Tuning::default()
+                };
                 let options = Options { tuning, device_memory, ..Options::default() };
                 let array = Array { codec, ..array() };
                 let mut writer = Writer::open(store, &array, options).unwrap();
@@ -117,7 +122,7 @@ fn direct_writing_to_disk_is_the_same_bytes() {
     let frames = noise(60 * FRAME);
     let run = |direct, gate, mode| {
         let path = folder.path().join("run.zarr");
-        let tuning = Tuning { batch_bytes: 1, mode, ..Tuning::default() };
+        let tuning = Tuning { batch_bytes: Some(1), mode, ..Tuning::default() };
         let options = Options { tuning, direct, gate, overwrite: true, ..Options::default() };
         let mut writer = Writer::open(path.as_path(), &array(), options).unwrap();
         let mode = writer.plan().mode;

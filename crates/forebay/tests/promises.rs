@@ -61,7 +61,7 @@ fn flush_writes_whole_layers_and_appending_goes_on() {
 #[test]
 fn every_store_operation_that_fails_is_reported_and_nothing_hangs_or_lies() {
     let frames = noise(19 * FRAME);
-    let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
+    let tuning = Tuning { batch_bytes: Some(1), staging_bytes: Some(4096), ..Tuning::default() };
     let codecs = [(Codec::None, false), (Codec::Zstd { level: 1 }, true)];
     let cases = codecs.into_iter().flat_map(|c| Mode::ALL.map(|m| (c, m)));
     for (((codec, device_memory), mode), alignment) in cases.flat_map(|c| [(c, 0), (c, 512)]) {
@@ -88,7 +88,7 @@ fn every_store_operation_that_fails_is_reported_and_nothing_hangs_or_lies() {
 #[test]
 fn later_calls_return_the_first_error() {
     let store: Arc<dyn Store> = Arc::new(Failing::new(memory(), 3));
-    let tuning = Tuning { batch_bytes: 1, ..Tuning::default() };
+    let tuning = Tuning { batch_bytes: Some(1), ..Tuning::default() };
     let options = Options { tuning, publish_interval: Duration::ZERO, ..Options::default() };
     let mut writer = Writer::open(store, &array(), options).unwrap();
     let first = loop {
@@ -105,7 +105,7 @@ fn later_calls_return_the_first_error() {
 fn a_slow_store_holds_the_producer_back_and_loses_nothing() {
     let inner = memory();
     let slow: Arc<dyn Store> = Arc::new(Throttled::new(inner.clone(), NonZeroU64::new(400_000).unwrap()));
-    let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
+    let tuning = Tuning { batch_bytes: Some(1), staging_bytes: Some(4096), ..Tuning::default() };
     let options = Options { tuning, ..Options::default() };
     let frames = noise(60 * FRAME);
     write(&slow, &Array { codec: Codec::None, ..array() }, options, &frames).unwrap();
@@ -215,7 +215,7 @@ fn an_interval_of_for_ever_still_publishes_what_is_finished() {
 fn a_writer_that_is_dropped_in_a_panic_stops_and_claims_nothing() {
     for round in 0..60 {
         let store = memory();
-        let tuning = Tuning { batch_bytes: 1, staging_bytes: 4096, ..Tuning::default() };
+        let tuning = Tuning { batch_bytes: Some(1), staging_bytes: Some(4096), ..Tuning::default() };
         let publish_interval = Duration::from_micros(50 * (round % 7));
         let options = Options { tuning, publish_interval, ..Options::default() };
         let run = std::panic::AssertUnwindSafe(|| {

@@ -97,7 +97,7 @@ fn runs() -> impl Strategy<Value = Run> {
     let sink = (any::<bool>(), prop::sample::select(vec![0u64, 0, 8, 512, 4096]), any::<bool>());
     (arrays(), tuning, stream, ways, sink).prop_map(|(array, tuning, stream, ways, sink)| {
         let (device_memory, alignment, gate) = sink;
-        let (slots, batch_bytes, staging_bytes, mode) = tuning;
+        let (slots, batch, staging, mode) = tuning;
         let (part, appends, flush_every, eager) = stream;
         let inner: u64 = array.dims[1..].iter().map(|d| d.size.unwrap()).product();
         let slice = inner as usize * array.dtype.size();
@@ -106,6 +106,7 @@ fn runs() -> impl Strategy<Value = Run> {
         let bytes = ((most as f64 * part) as usize).min(most);
         // Without the gate there is no pipelined writing of whole pages.
         let mode = if alignment > 0 && !gate && mode == Mode::Pipelined { None } else { Some(mode) };
+        let (batch_bytes, staging_bytes) = (Some(batch), Some(staging));
         let tuning = Tuning { slots, batch_bytes, staging_bytes, mode, memory: None };
         let device = DeviceChoice::Host;
         Run {
@@ -265,7 +266,7 @@ proptest! {
             interval: Duration::from_secs(60),
             device_memory: !run.device_memory,
             alignment: 0,
-            tuning: Tuning { slots: 2, batch_bytes: 1 << 16, staging_bytes: 1 << 16, ..Tuning::default() },
+            tuning: Tuning { slots: 2, batch_bytes: Some(1 << 16), staging_bytes: Some(1 << 16), ..Tuning::default() },
             ..run
         };
         prop_assert!(shards(&store) == shards(&plain.stream().0));

@@ -1,6 +1,6 @@
-//! Chunk and shard shapes where the user left them out.
+//! Chunk and shard shapes, and sizes of batches and staging, where the user left them out.
 
-use crate::{Dim, Kind};
+use crate::{Codec, Dim, Facts, Kind, Tuning};
 
 /// Bytes that a chosen chunk comes close to: small enough to fetch alone, large enough to compress well.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -8,6 +8,30 @@ const CHUNK_BYTES: u64 = 1 << 20;
 const PLANE: u64 = 512;
 /// Bytes (before compression) that a chosen shard comes close to.
 const SHARD_BYTES: u64 = 256 << 20;
+
+/// Bytes of a batch and of a staging slot on the host: more would only leave the cache.
+const ON_HOST: (u64, u64) = (32 << 20, 8 << 20);
+/// On a device with memory of its own each batch and each copy costs a round of launches and waits, and its codec is
+/// faster the more chunks it is given: these are many milliseconds of the link to it.
+const ON_DEVICE: (u64, u64) = (256 << 20, 64 << 20);
+/// A batch there that is compressed.
+const COMPRESSED_ON_DEVICE: u64 = 512 << 20;
+
+/// Bytes (before compression) that a batch shall come close to.
+pub(crate) fn batch_bytes(tuning: &Tuning, codec: &Codec, facts: &Facts) -> u64 {
+    let usual = match facts.own.bytes {
+        None => ON_HOST.0,
+        Some(_) if codec.is_none() => ON_DEVICE.0,
+        Some(_) => COMPRESSED_ON_DEVICE,
+    };
+    tuning.batch_bytes.unwrap_or(usual)
+}
+
+/// Bytes of a staging slot, at the least a frame.
+pub(crate) fn staging_bytes(tuning: &Tuning, facts: &Facts) -> u64 {
+    let usual = if facts.own.bytes.is_some() { ON_DEVICE.1 } else { ON_HOST.1 };
+    tuning.staging_bytes.unwrap_or(usual)
+}
 
 /// Fills in `chunk` and `chunks_per_shard` where they are `None`.
 pub(crate) fn choose(dims: &[Dim], element: u64) -> Vec<Dim> {
@@ -64,6 +88,7 @@ fn choose_shards(dims: &mut [Dim], element: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Config, DType, Memory, OwnMemory, Plan};
 
     fn chosen(dims: &[Dim], element: u64) -> (Vec<u64>, Vec<u64>) {
         let dims = choose(dims, element);
@@ -89,5 +114,57 @@ mod tests {
             [Dim::unbounded("t").chunk(3), Dim::new("y", 100).chunks_per_shard(7), Dim::new("x", 10)];
         assert_eq!(chosen(&camera, 2).0, vec![3, 100, 10]);
         assert_eq!(chosen(&camera, 2).1[1], 7);
+    }
+
+    /// A plan of a camera for a device with so many bytes of its own; `None`: the host.
+    fn plan(codec: Codec, own: Option<u64>, tuning: Tuning) -> Plan {
+        let side = |n: &str| Dim::new(n, 2048).chunk(512).chunks_per_shard(4);
+        let dims = vec![Dim::unbounded("t").chunk(2).chunks_per_shard(4), side("y"), side("x")];
+        let config = Config { codec, ..Config::new(DType::U16, dims) };
+        let memory = if own.is_some() { Memory::Device } else { Memory::Host };
+        let own = OwnMemory { bytes: own, ..OwnMemory::default() };
+        Plan::new(&config, &tuning, Facts { memory, alignment: 0, gate: true, process: 0, own }).unwrap()
+    }
+
+    const ZSTD: Codec = Codec::Zstd { level: 1 };
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn batches_and_staging_suit_the_device_unless_they_are_given() {
+        let check = |codec, own, tuning, want: (u64, u64)| {
+            let plan = plan(codec, own, tuning);
+            assert_eq!(
+                (plan.batch_chunks() * plan.chunk_bytes, plan.staging_bytes),
+                want,
+                "{codec:?} {own:?}"
+            );
+            assert!(plan.fitted.is_empty(), "{:?}", plan.fitted);
+        };
+        let (usual, large) = (Tuning::default(), Some(100 << 30));
+        check(Codec::None, None, usual, (32 * MIB, 8 * MIB));
+        check(ZSTD, None, usual, (32 * MIB, 8 * MIB));
+        check(Codec::None, large, usual, (256 * MIB, 64 * MIB));
+        check(ZSTD, large, usual, (512 * MIB, 64 * MIB));
+        let given = Tuning { batch_bytes: Some(16 * MIB), staging_bytes: Some(9 * MIB), ..usual };
+        check(ZSTD, large, given, (16 * MIB, 9 * MIB));
+        check(ZSTD, None, given, (16 * MIB, 9 * MIB));
+        let only_staging = Tuning { staging_bytes: Some(9 * MIB), ..usual };
+        check(Codec::None, large, only_staging, (256 * MIB, 9 * MIB));
+    }
+
+    #[test]
+    fn what_suits_the_device_still_fits_its_memory_and_the_cap() {
+        let small = plan(ZSTD, Some(1 << 30), Tuning::default());
+        let (on_device, _) = small.budget.split();
+        assert!(on_device <= 1 << 30, "{on_device}");
+        assert_eq!((small.batch_epochs, small.staging_bytes), (8, 64 * MIB));
+        assert_eq!(small.fitted, ["epochs a batch 32 to 8"]);
+        let capped =
+            plan(Codec::None, Some(100 << 30), Tuning { memory: Some(96 * MIB), ..Tuning::default() });
+        let (_, on_host) = capped.budget.split();
+        assert!(on_host <= 96 * MIB, "{on_host}");
+        // Batches first, and then staging, which had been large.
+        assert_eq!(capped.fitted[0], "epochs a batch 16 to 1");
+        assert_eq!(capped.fitted[1], "bytes of staging 67108864 to 16777216");
     }
 }

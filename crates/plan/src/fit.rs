@@ -136,8 +136,13 @@ mod tests {
         let side = |n: &str| Dim::new(n, 2048).chunk(512).chunks_per_shard(4);
         let dims = vec![Dim::unbounded("t").chunk(chunk).chunks_per_shard(4), side("y"), side("x")];
         let config = Config { codec: Codec::Zstd { level: 1 }, ..Config::new(DType::U16, dims) };
-        let tuning =
-            Tuning { slots: 4, batch_bytes: 256 << 20, memory: Some(memory), mode, ..Tuning::default() };
+        let tuning = Tuning {
+            slots: 4,
+            batch_bytes: Some(256 << 20),
+            memory: Some(memory),
+            mode,
+            ..Tuning::default()
+        };
         Plan::new(&config, &tuning, FACTS)
     }
 

@@ -1,7 +1,7 @@
 //! The plan: everything that follows from a configuration, refused or derived once.
 
 use crate::axes::Order;
-use crate::choose::choose;
+use crate::choose::{batch_bytes, choose, staging_bytes};
 use crate::error::product;
 use crate::scatter::EpochDim;
 use crate::{
@@ -15,10 +15,11 @@ const SMALLER: &str = "make sizes or chunks smaller";
 pub struct Tuning {
     /// Copies of each batch buffer, 2 to 8.
     pub slots: u32,
-    /// Bytes (before compression) that a batch comes close to.
-    pub batch_bytes: u64,
-    /// Bytes of one staging slot.
-    pub staging_bytes: u64,
+    /// Bytes (before compression) that a batch comes close to; `None`: what suits the device. 32 MiB, or, where the device
+    /// has memory of its own, 256 MiB, and 512 MiB with a codec.
+    pub batch_bytes: Option<u64>,
+    /// Bytes of one staging slot; `None`: what suits the device. 8 MiB, or 64 MiB where it has memory of its own.
+    pub staging_bytes: Option<u64>,
     /// When kicked batches are drained; `None`: selected from facts.
     pub mode: Option<Mode>,
     /// Bytes that the whole process may hold; `None`: no cap.
@@ -27,7 +28,7 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Tuning {
-        Tuning { slots: 2, batch_bytes: 32 << 20, staging_bytes: 8 << 20, mode: None, memory: None }
+        Tuning { slots: 2, batch_bytes: None, staging_bytes: None, mode: None, memory: None }
     }
 }
 
@@ -135,11 +136,11 @@ impl Plan {
             frame_bytes,
             slice_bytes,
             total_bytes: dims[0].size.map(|s| s * slice_bytes),
-            batch_epochs: batch_epochs(&grid, chunk_bytes, tuning.batch_bytes),
+            batch_epochs: batch_epochs(&grid, chunk_bytes, batch_bytes(tuning, &config.codec, &facts)),
             mode,
             // Drained at once, a batch needs one copy of everything.
             slots: if mode == Mode::DrainAfterKick { 1 } else { tuning.slots },
-            staging_bytes: tuning.staging_bytes.max(frame_bytes).next_multiple_of(4096),
+            staging_bytes: staging_bytes(tuning, &facts).max(frame_bytes).next_multiple_of(4096),
             budget: Budget { holders: Vec::new() },
             cap: tuning.memory,
             fitted: Vec::new(),
@@ -393,11 +394,11 @@ fn check_tuning(tuning: &Tuning) -> Result<(), Refusal> {
     if !(2..=8).contains(&tuning.slots) {
         return fault("slots", u64::from(tuning.slots), "is out of range: give 2 to 8");
     }
-    if tuning.batch_bytes == 0 || tuning.batch_bytes > 1 << 40 {
-        return fault("batch bytes", tuning.batch_bytes, "is out of range: give 1 to 1 TiB");
-    }
-    if tuning.staging_bytes == 0 || tuning.staging_bytes > 1 << 40 {
-        return fault("staging bytes", tuning.staging_bytes, "is out of range: give 1 to 1 TiB");
+    let sizes = [("batch bytes", tuning.batch_bytes), ("staging bytes", tuning.staging_bytes)];
+    for (field, bytes) in sizes {
+        if let Some(bytes) = bytes.filter(|b| !(1..=1 << 40).contains(b)) {
+            return fault(field, bytes, "is out of range: give 1 to 1 TiB, or leave it out");
+        }
     }
     Ok(())
 }
@@ -595,7 +596,7 @@ mod tests {
             let dims = dims.iter().enumerate().map(dim).collect();
             let codec = [Codec::None, Codec::Zstd { level: 1 }, blosc(1, None)][codec];
             let config = Config { plain: true, codec, ..Config::new(DType::ALL[dtype], dims) };
-            let tuning = Tuning { slots: 8, batch_bytes: batch, staging_bytes: staging, mode: None, memory: None };
+            let tuning = Tuning { slots: 8, batch_bytes: Some(batch), staging_bytes: Some(staging), mode: None, memory: None };
             if let Ok(plan) = Plan::new(&config, &tuning, FACTS) {
                 prop_assert!(plan.budget.total() > 0);
                 let last = plan.grid.epochs().unwrap() - 1;
@@ -614,7 +615,7 @@ mod tests {
         {
             let dims =
                 vec![Dim::new("t", size).chunk(chunk).chunks_per_shard(shard), Dim::new("x", 4).chunk(2)];
-            let tuning = Tuning { batch_bytes: batch * chunk * 4, ..Tuning::default() };
+            let tuning = Tuning { batch_bytes: Some(batch * chunk * 4), ..Tuning::default() };
             let config = Config { plain: true, ..Config::new(DType::U8, dims) };
             let plan = Plan::new(&config, &tuning, FACTS).unwrap();
             let (grid, epochs) = (&plan.grid, plan.grid.epochs().unwrap());

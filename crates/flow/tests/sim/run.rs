@@ -101,7 +101,8 @@ impl Scenario {
         let fill = Fill::parse(fill, DType::U16).ok();
         let config = Config { codec, plain: true, fill, ..Config::new(DType::U16, dims) };
         let (mode, slots) = (Some(self.mode), self.slots);
-        let tuning = Tuning { slots, batch_bytes, staging_bytes: 1, mode, memory: None };
+        let batch_bytes = Some(batch_bytes);
+        let tuning = Tuning { slots, batch_bytes, staging_bytes: Some(1), mode, memory: None };
         let facts = Facts {
             memory: self.memory,
             alignment: self.alignment,
@@ -168,8 +169,8 @@ impl Scenario {
         let frame = 24;
         let tuning = Tuning {
             slots: self.slots,
-            batch_bytes: 2 * frame,
-            staging_bytes: 1,
+            batch_bytes: Some(2 * frame),
+            staging_bytes: Some(1),
             mode: Some(self.mode),
             memory: None,
         };

@@ -204,7 +204,13 @@ impl Drawn {
         ];
         let config = Config { codec: codecs()[self.codec], plain: true, ..Config::new(DType::U8, dims) };
         let mode = Some(self.mode);
-        let tuning = Tuning { slots: 2, batch_bytes: 8 * self.batch, staging_bytes: 1, mode, memory: None };
+        let tuning = Tuning {
+            slots: 2,
+            batch_bytes: Some(8 * self.batch),
+            staging_bytes: Some(1),
+            mode,
+            memory: None,
+        };
         let facts = Facts {
             memory: self.memory,
             alignment: self.alignment,

@@ -101,7 +101,7 @@ pub(crate) struct Tune {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
 
-    /// Bytes that are compressed together, with K, M or G [default: 32M]
+    /// Bytes that are compressed together, with K, M or G [default: 32M; on a GPU 256M, 512M with a codec]
     #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     batch: Option<u64>,
 
@@ -119,7 +119,7 @@ pub(crate) struct Tune {
     #[arg(long)]
     no_gate: bool,
 
-    /// Bytes of a buffer that takes in frames, with K, M or G [default: 8M]
+    /// Bytes of a buffer that takes in frames, with K, M or G [default: 8M; on a GPU 64M]
     #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     staging: Option<u64>,
 }
@@ -130,8 +130,8 @@ impl Tune {
         let usual = Tuning::default();
         let tuning = Tuning {
             slots: self.slots.unwrap_or(usual.slots),
-            batch_bytes: self.batch.unwrap_or(usual.batch_bytes),
-            staging_bytes: self.staging.unwrap_or(usual.staging_bytes),
+            batch_bytes: self.batch,
+            staging_bytes: self.staging,
             mode: self.mode,
             memory: self.memory,
         };

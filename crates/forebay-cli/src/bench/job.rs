@@ -1,5 +1,6 @@
 //! What was asked for, settled: nothing is refused after this but by the system.
 
+use forebay::limits::Gpu;
 use forebay::{Options, Plan};
 
 use super::pieces::Pieces;
@@ -27,14 +28,34 @@ pub(crate) struct Job {
     pub(crate) options: Options,
     /// The plan of a writer that is alone in the process.
     pub(crate) plan: Plan,
+    /// The GPU that it runs on.
+    pub(crate) gpu: Option<Gpu>,
     pub(crate) machine: Machine,
     /// Whole layers, as they arrive.
     pub(crate) source: Vec<u8>,
     /// Bytes of an append.
     pub(crate) append: usize,
     /// Bytes of each stream.
+    bytes: u64,
+}
+
+/// Writers at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load {
+    pub(crate) streams: usize,
+    /// Bytes of each.
     pub(crate) bytes: u64,
 }
+
+impl Load {
+    /// Bytes of all.
+    pub(crate) fn bytes_in(self) -> u64 {
+        self.bytes * self.streams as u64
+    }
+}
+
+/// Staging slots that a bench hands back untouched come to as much, where nothing is said: more than a cache holds.
+pub(crate) const RING: u64 = 1 << 30;
 
 /// Registered memory comes in pieces of at least this, where nothing is said.
 const LEAST_REGISTERED: u64 = 64 << 10;
@@ -43,13 +64,17 @@ const MOST_REGISTERED: u64 = 1 << 16;
 
 impl Job {
     /// Settles everything and makes the source.
-    pub(crate) fn prepare(asked: Asked) -> Result<Job, Failure> {
+    pub(crate) fn prepare(mut asked: Asked) -> Result<Job, Failure> {
         asked.sink.check()?;
         let machine = Machine::here();
         let shaped = asked.scenario.shape(&asked.changes).map_err(Failure::Input)?;
         let bytes = shaped.layers * shaped.layer;
         let source = machine.least_source().div_ceil(shaped.layer).min(shaped.layers) * shaped.layer;
         let append = asked.append(shaped.frame, source)?;
+        if asked.ingest == Ingest::Reserve {
+            // Two slots; a run that is shorter than both uses each once.
+            asked.options.tuning.staging_bytes.get_or_insert((bytes.min(RING) / 2).max(1));
+        }
         let plan = forebay::plan_for(&shaped.array, &asked.options)?;
         if asked.ingest == Ingest::Reserve && append as u64 > plan.staging_bytes {
             return Err(Failure::Input(format!(
@@ -58,18 +83,30 @@ impl Job {
             )));
         }
         let mut options = asked.options.clone();
-        options.tuning.memory = plan.cap.map(|cap| cap.saturating_add(asked.held(source, &plan)));
+        let gpu = Gpu::of(&plan, &options);
+        let held = asked.held(source, &plan) + gpu.map_or(0, |_| super::gpu::held(&plan));
+        options.tuning.memory = plan.cap.map(|cap| cap.saturating_add(held));
         let sizes = shaped.array.dims.iter().map(|d| (d.name.as_str(), d.size.unwrap_or(0)));
         let source = asked.fill.make(&sizes.collect::<Vec<_>>(), source as usize)?;
-        Ok(Job { asked, array: shaped.array, options, plan, machine, source, append, bytes })
+        Ok(Job { asked, array: shaped.array, options, plan, gpu, machine, source, append, bytes })
     }
 
-    /// What stream `stream` appends. Each begins at another place, so that none finds in the cache what another has
-    /// just read.
-    pub(crate) fn pieces(&self, stream: usize) -> Pieces<'_> {
+    /// What stream `stream` of a load appends. Each begins at another place, so that none finds in the cache what another
+    /// has just read.
+    pub(crate) fn pieces(&self, load: Load, stream: usize) -> Pieces<'_> {
         let frame = self.plan.frame_bytes.max(1) as usize;
-        let start = self.source.len() * stream / self.streams() / frame * frame;
-        Pieces::new(&self.source, start, self.append, self.bytes)
+        let start = self.source.len() * stream / load.streams / frame * frame;
+        Pieces::new(&self.source, start, self.append, load.bytes)
+    }
+
+    /// What is measured.
+    pub(crate) fn load(&self) -> Load {
+        Load { streams: self.streams(), bytes: self.bytes }
+    }
+
+    /// As many bytes by one writer, where there are several: what their sum is held against.
+    pub(crate) fn alone(&self) -> Option<Load> {
+        (self.streams() > 1).then(|| Load { streams: 1, bytes: self.bytes_in() })
     }
 
     /// Writers at once.
@@ -79,7 +116,7 @@ impl Job {
 
     /// Bytes of all streams.
     pub(crate) fn bytes_in(&self) -> u64 {
-        self.bytes * self.streams() as u64
+        self.load().bytes_in()
     }
 
     /// Chunks of all streams.

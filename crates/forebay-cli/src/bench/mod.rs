@@ -3,6 +3,7 @@
 mod against;
 mod fill;
 mod fit;
+mod gpu;
 mod images;
 mod ingest;
 mod job;
@@ -20,8 +21,8 @@ use std::time::Instant;
 
 pub(crate) use against::Against;
 pub(crate) use fill::Fill;
-pub(crate) use ingest::Ingest;
-pub(crate) use job::{Asked, Job};
+pub(crate) use ingest::{Ingest, slots};
+pub(crate) use job::{Asked, Job, Load, RING};
 pub(crate) use report::Outcome;
 pub(crate) use rounds::measure;
 pub(crate) use scenario::{Changes, Scenario};

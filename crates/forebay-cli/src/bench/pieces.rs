@@ -21,6 +21,11 @@ impl<'a> Pieces<'a> {
         Pieces { left: self.left.min(self.source.len() as u64), ..self.clone() }
     }
 
+    /// The whole source.
+    pub(crate) fn source(&self) -> &'a [u8] {
+        self.source
+    }
+
     /// Bytes in all.
     pub(crate) fn bytes(&self) -> u64 {
         self.left

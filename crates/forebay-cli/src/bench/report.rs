@@ -2,13 +2,15 @@
 
 mod object;
 
-use forebay::Plan;
+use std::time::Duration;
 
-use super::Job;
+use forebay::{AppendTime, Plan};
+
 use super::rounds::Measured;
 use super::run::Run;
 use super::series::Series;
 use super::yardsticks::Limit;
+use super::{Ingest, Job, RING, slots};
 use crate::args::codec;
 use crate::{human, progress};
 
@@ -39,7 +41,7 @@ impl Outcome<'_> {
             if job.streams() > 1 { format!(" in {} streams at once", job.streams()) } else { String::new() };
         let batch = plan.batch_chunks() * plan.chunk_bytes;
         let shard = plan.grid.chunks_per_shard * plan.chunk_bytes;
-        vec![
+        let mut head = vec![
             ("scenario", format!("{}: {} of {}", scenario.name, axes.join(" "), plan.dtype)),
             (
                 "input",
@@ -54,6 +56,7 @@ impl Outcome<'_> {
                 format!("{}, {}, in turn", job.asked.fill.name(), human::memory(job.source.len() as u64)),
             ),
             ("ingest", format!("{}: {}", job.asked.ingest.name(), job.asked.ingest.text())),
+            ("appends", self.appends()),
             ("output", self.output()),
             ("codec", codec::name(&plan.codec)),
             ("chunk", format!("{} ({})", shape(plan.chunk_shape()), human::memory(plan.chunk_bytes))),
@@ -84,12 +87,45 @@ impl Outcome<'_> {
                 "memory",
                 format!("{} of buffers; the process at most {}", human::memory(self.buffers()), self.peak()),
             ),
+            ("device", self.first().device.clone()),
             ("machine", job.machine.text()),
             (
                 "rounds",
                 format!("{} after a warm-up; opening took {}", self.measured.runs.len(), self.opening()),
             ),
-        ]
+        ];
+        head.extend(self.memory().map(|memory| ("device memory", memory.text())));
+        head
+    }
+
+    /// How long appends took: the middle round of each.
+    fn appends(&self) -> String {
+        let of = |time: fn(&AppendTime) -> Duration| {
+            let seconds = self.of_runs(|r| time(&r.appends).as_secs_f64()).median();
+            human::time(Duration::from_secs_f64(seconds))
+        };
+        let times = [
+            ("p50", of(|a| a.p50)),
+            ("p99", of(|a| a.p99)),
+            ("p99.9", of(|a| a.p999)),
+            ("max", of(|a| a.max)),
+        ];
+        let words: Vec<_> = times.iter().map(|(name, time)| format!("{name} {time}")).collect();
+        format!("{}: {}", human::count(self.first().appends.count), words.join(", "))
+    }
+
+    /// What is to be known of the memory that a bench lends and gets back untouched.
+    fn slots(&self) -> Option<(u64, u64)> {
+        (self.job.asked.ingest == Ingest::Reserve).then(|| slots(self.plan()))
+    }
+
+    /// What the writers take of a GPU's memory, and what was planned.
+    fn memory(&self) -> Option<Memory> {
+        let rounds: Option<Vec<_>> = self.measured.runs.iter().map(|r| r.memory).collect();
+        let (rounds, first) = (rounds?, self.measured.first_memory?);
+        let mut used = Series::default();
+        rounds.iter().for_each(|m| used.push(m.used as f64));
+        Some(Memory { used, planned: rounds[0].planned, kept: first.free.saturating_sub(rounds[0].free) })
     }
 
     fn output(&self) -> String {
@@ -106,6 +142,10 @@ impl Outcome<'_> {
         };
         let head = ["GB/s of input", "median", "least", "most", "forebay reaches", ""].map(str::to_owned);
         let mut rows = vec![head.to_vec(), row("forebay", &self.rate(), [String::new(), String::new()])];
+        if let Some(alone) = self.alone() {
+            let share = format!("{:.0} %", 100.0 * self.rate().median() / alone.median());
+            rows.push(row("one stream", &alone, [share, "as many bytes by one writer".to_owned()]));
+        }
         let binds = self.binds().map(|l| l.name);
         for limit in self.measured.limits.iter().filter(|l| l.absent.is_none()) {
             let rate = self.in_input(limit);
@@ -122,6 +162,17 @@ impl Outcome<'_> {
             rows.push(row("the other build", &other.rates, [share, other.program.display().to_string()]));
         }
         rows
+    }
+
+    /// What is reached of the slowest of them, round by round.
+    fn share(&self) -> Option<Series> {
+        let limit = self.in_input(self.binds()?);
+        Some(self.rate().with(&limit, |rate, limit| rate / limit))
+    }
+
+    /// Rate of one writer with the bytes of all.
+    fn alone(&self) -> Option<Series> {
+        self.measured.alone.as_ref().map(|seconds| seconds.map(|s| self.billions() / s))
     }
 
     /// The slowest of those that apply.
@@ -171,9 +222,11 @@ impl Outcome<'_> {
     }
 
     fn threads(&self) -> usize {
-        match self.job.options.threads {
-            0 => self.job.machine.cores,
-            given => given,
+        match (self.job.gpu, self.job.options.threads) {
+            // They copy what is appended; none compresses.
+            (Some(gpu), _) => gpu.copiers(),
+            (None, 0) => self.job.machine.cores,
+            (None, given) => given,
         }
     }
 
@@ -193,8 +246,39 @@ impl Outcome<'_> {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = self.job.notes();
+        notes.extend(self.slots().map(|(count, bytes)| {
+            let few = if bytes < RING { ": so few that they may lie in the cache" } else { "" };
+            format!(
+                "{count} slots, {} in all, filled once before the clock started and handed back untouched{few}",
+                human::memory(bytes)
+            )
+        }));
         notes.extend(self.plan().fitted.iter().map(|f| format!("made smaller to fit the memory: {f}")));
         notes
+    }
+}
+
+/// A GPU's memory over all rounds.
+struct Memory {
+    /// Bytes that all writers take, round by round.
+    used: Series,
+    /// Bytes that their plans say.
+    planned: u64,
+    /// Bytes that the driver keeps since the first run: its own, for kernels.
+    kept: u64,
+}
+
+impl Memory {
+    fn ratio(&self) -> f64 {
+        self.used.median() / self.planned.max(1) as f64
+    }
+
+    fn text(&self) -> String {
+        let [used, planned, kept] = [self.used.median() as u64, self.planned, self.kept].map(human::memory);
+        let ratio = self.ratio();
+        format!(
+            "{used} beyond the bare context, planned {planned} ({ratio:.3} of it); the driver keeps {kept} since the first run"
+        )
     }
 }
 

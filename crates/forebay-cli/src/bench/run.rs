@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use forebay::{AppendTime, Plan, Report, StageTime, WaitTime, Writer};
+use forebay::{AppendTime, Metrics, Plan, Report, StageTime, WaitTime, Writer};
 
 use super::ingest::Intake;
-use super::{Job, Place, clock};
+use super::{Job, Load, Place, clock};
 use crate::Failure;
 use crate::interrupt::Stop;
 
@@ -16,44 +16,90 @@ pub(crate) struct Run {
     pub(crate) opened: f64,
     pub(crate) bytes_out: u64,
     pub(crate) shards: u64,
+    pub(crate) device: String,
+    pub(crate) memory: Option<DeviceMemory>,
     /// Of the first stream, as is all that follows.
     pub(crate) plan: Plan,
+    /// Those that came before the time count too.
     pub(crate) appends: AppendTime,
     pub(crate) stages: Vec<StageTime>,
     pub(crate) waits: Vec<WaitTime>,
 }
 
-/// A writer and what it will be given.
-type Ready<'a> = (Writer, Intake<'a>);
+/// A GPU's memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DeviceMemory {
+    /// Bytes that are free before the writers are opened.
+    pub(crate) free: u64,
+    /// Bytes that are not free any more when they are.
+    pub(crate) used: u64,
+    /// Bytes that the plans of all writers say.
+    pub(crate) planned: u64,
+}
+
+/// A writer, what it did before the clock starts, and what it will be given.
+struct Ready<'a> {
+    writer: Writer,
+    before: Metrics,
+    intake: Intake<'a>,
+}
+
+/// A writer's report, and what it did before the clock started.
+type Ended = (Report, Metrics);
 
 /// Carries a run out and removes what it wrote.
-pub(crate) fn run(job: &Job, place: &Place, stop: &Stop) -> Result<Run, Failure> {
+pub(crate) fn run(job: &Job, load: Load, place: &Place, stop: &Stop) -> Result<Run, Failure> {
+    let free = job.gpu.and_then(|gpu| gpu.free_memory().ok());
     let mut opened = Duration::ZERO;
-    let ready = (0..job.streams()).map(|stream| {
+    let ready = (0..load.streams).map(|stream| {
         let start = clock();
-        let writer = Writer::open(place.target(stream), &job.array, job.options.clone())?;
+        let mut writer = Writer::open(place.target(stream), &job.array, job.options.clone())?;
         opened += start.elapsed();
-        let intake = Intake::ready(job.asked.ingest, job.pieces(stream), &writer)?;
-        Ok((writer, intake))
+        let intake = Intake::ready(job.asked.ingest, job.pieces(load, stream), &mut writer)?;
+        Ok(Ready { before: writer.metrics(), writer, intake })
     });
     let ready = ready.collect::<Result<Vec<_>, Failure>>()?;
-    let plan = ready[0].0.plan().clone();
+    let memory = free.and_then(|free| DeviceMemory::now(job, free, &ready));
+    let (plan, device) = (ready[0].writer.plan().clone(), ready[0].writer.device());
     let start = clock();
-    let reports = all(ready, stop);
+    let ended = all(ready, stop);
     let seconds = start.elapsed().as_secs_f64();
-    let reports = reports?;
+    let ended = ended?;
     if stop.asked() {
         return Err(Failure::Interrupted);
     }
-    place.clear(job.streams())?;
-    total(job, plan, &reports, (seconds, opened.as_secs_f64()))
+    place.clear(load.streams)?;
+    let (bytes_out, shards) = total(load, &ended)?;
+    let (report, before) = &ended[0];
+    let after = &report.metrics;
+    Ok(Run {
+        seconds,
+        opened: opened.as_secs_f64(),
+        bytes_out,
+        shards,
+        device,
+        memory,
+        plan,
+        appends: after.appends,
+        stages: stages(&after.stages, &before.stages),
+        waits: waits(&after.waits, &before.waits),
+    })
+}
+
+impl DeviceMemory {
+    fn now(job: &Job, free: u64, ready: &[Ready<'_>]) -> Option<DeviceMemory> {
+        let left = job.gpu?.free_memory().ok()?;
+        let planned = ready.iter().map(|r| r.writer.plan().budget.split().0).sum();
+        Some(DeviceMemory { free, used: free.saturating_sub(left), planned })
+    }
 }
 
 /// Each stream on a thread of its own; the first error of any.
-fn all(ready: Vec<Ready<'_>>, stop: &Stop) -> Result<Vec<Report>, Failure> {
-    let one = |(mut writer, intake): Ready<'_>| {
+fn all(ready: Vec<Ready<'_>>, stop: &Stop) -> Result<Vec<Ended>, Failure> {
+    let one = |ready: Ready<'_>| {
+        let Ready { mut writer, before, intake } = ready;
         intake.pour(&mut writer, stop)?;
-        Ok(writer.close()?)
+        Ok((writer.close()?, before))
     };
     std::thread::scope(|scope| {
         let started: Vec<_> = ready.into_iter().map(|ready| scope.spawn(move || one(ready))).collect();
@@ -62,24 +108,41 @@ fn all(ready: Vec<Ready<'_>>, stop: &Stop) -> Result<Vec<Report>, Failure> {
     })
 }
 
-fn total(job: &Job, plan: Plan, reports: &[Report], (seconds, opened): (f64, f64)) -> Result<Run, Failure> {
-    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
-    let (taken, missing) = (sum(|r| r.metrics.bytes_in), sum(|r| r.missing_bytes));
-    if (taken, missing) != (job.bytes_in(), 0) {
+/// Bytes and shards of the time, where all that was given was taken.
+fn total(load: Load, ended: &[Ended]) -> Result<(u64, u64), Failure> {
+    let sum = |of: fn(&Metrics) -> u64| ended.iter().map(|(r, b)| of(&r.metrics) - of(b)).sum::<u64>();
+    let missing: u64 = ended.iter().map(|(r, _)| r.missing_bytes).sum();
+    let taken = sum(|m| m.bytes_in);
+    if (taken, missing) != (load.bytes_in(), 0) {
         return Err(Failure::Run(format!(
             "{taken} of {} bytes were taken and {missing} are missing: this is a fault of forebay, please report it",
-            job.bytes_in()
+            load.bytes_in()
         )));
     }
-    let first = &reports[0].metrics;
-    Ok(Run {
-        seconds,
-        opened,
-        bytes_out: sum(|r| r.metrics.bytes_out),
-        shards: sum(|r| r.metrics.shards),
-        plan,
-        appends: first.appends,
-        stages: first.stages.clone(),
-        waits: first.waits.clone(),
-    })
+    Ok((sum(|m| m.bytes_out), sum(|m| m.shards)))
+}
+
+/// What of each stage came after `before`.
+fn stages(after: &[StageTime], before: &[StageTime]) -> Vec<StageTime> {
+    let since = |stage: &StageTime| {
+        let Some(b) = before.iter().find(|b| b.name == stage.name) else { return stage.clone() };
+        StageTime {
+            name: stage.name,
+            count: stage.count - b.count,
+            time: stage.time.saturating_sub(b.time),
+            bytes_in: stage.bytes_in - b.bytes_in,
+            bytes_out: stage.bytes_out - b.bytes_out,
+        }
+    };
+    after.iter().map(since).collect()
+}
+
+/// What of each wait came after `before`.
+fn waits(after: &[WaitTime], before: &[WaitTime]) -> Vec<WaitTime> {
+    let since = |wait: &WaitTime| {
+        let same = |b: &&WaitTime| (b.row, b.on_host) == (wait.row, wait.on_host);
+        let Some(b) = before.iter().find(same) else { return wait.clone() };
+        WaitTime { count: wait.count - b.count, time: wait.time.saturating_sub(b.time), ..*wait }
+    };
+    after.iter().map(since).collect()
 }

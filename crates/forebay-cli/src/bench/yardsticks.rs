@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use forebay::Plan;
 use forebay::limits::{self, Chunks, Error, Threads, Way};
 
+use super::gpu;
+use super::run::Run;
 use super::series::Series;
 use super::{Job, Sink};
 use crate::Failure;
@@ -30,6 +33,7 @@ enum Kind {
     Codec,
     Buffered,
     Direct,
+    Gpu(gpu::Kind),
 }
 
 /// All that a round of limits needs, held ready.
@@ -38,26 +42,33 @@ pub(crate) struct Yardsticks<'a> {
     threads: Threads,
     to: Vec<u8>,
     chunks: Option<Chunks>,
+    gpu: Option<gpu::Yardstick<'a>>,
     /// Folder of the disk that is measured.
     folder: Option<&'a Path>,
-    /// Bytes that a run stores.
+    /// The plan of a run, and the bytes that it stores.
+    plan: Plan,
     bytes_out: u64,
     limits: Vec<(Kind, Limit)>,
 }
 
 impl<'a> Yardsticks<'a> {
     pub(crate) fn new(job: &'a Job, folder: Option<&'a Path>) -> Result<Yardsticks<'a>, Failure> {
-        let each = Threads::new(job.options.threads).map_err(failed)?;
+        // A GPU has threads that copy, and none that compress.
+        let each = job.gpu.map_or(job.options.threads, |gpu| gpu.copiers());
+        let each = Threads::new(each).map_err(failed)?;
         let all = (each.count() * job.streams()).min(job.machine.cores.max(each.count()));
         let threads = if all == each.count() { each } else { Threads::new(all).map_err(failed)? };
-        let chunks = match job.plan.codec.is_none() {
+        let on_host = job.gpu.is_none();
+        let chunks = match job.plan.codec.is_none() || !on_host {
             true => None,
             false => Some(Chunks::new(&threads, &job.plan, &job.source).map_err(failed)?),
         };
         // Written, not only promised by the system.
-        let to = vec![1; job.source.len()];
-        let limits = kinds(job).into_iter().map(|kind| (kind, limit(kind, job.options.direct))).collect();
-        Ok(Yardsticks { job, threads, to, chunks, folder, bytes_out: 0, limits })
+        let to = vec![1; if on_host { job.source.len() } else { 0 }];
+        let gpu = job.gpu.map(|gpu| gpu::Yardstick::new(job, gpu));
+        let limits = kinds(job).into_iter().map(|kind| (kind, limit(kind, job))).collect();
+        let plan = job.plan.clone();
+        Ok(Yardsticks { job, threads, to, chunks, gpu, folder, plan, bytes_out: 0, limits })
     }
 
     /// Threads that a limit is measured with.
@@ -65,9 +76,10 @@ impl<'a> Yardsticks<'a> {
         self.threads.count()
     }
 
-    /// What a run was found to store.
-    pub(crate) fn stores(&mut self, bytes: u64) {
-        self.bytes_out = bytes;
+    /// What a run was found to be.
+    pub(crate) fn saw(&mut self, run: &Run) {
+        self.bytes_out = run.bytes_out;
+        self.plan = run.plan.clone();
     }
 
     /// Names of the limits that can be measured, with their places.
@@ -76,7 +88,7 @@ impl<'a> Yardsticks<'a> {
         all.filter(|(_, (_, l))| l.absent.is_none()).map(|(at, (_, l))| (at, l.name)).collect()
     }
 
-    /// Measures a limit once. One that this disk does not have is remembered as absent.
+    /// Measures a limit once. One that this disk does not have, or the GPU does not do, is remembered as absent.
     pub(crate) fn take(&mut self, at: usize) -> Result<(), Failure> {
         let measured = self.measure(self.limits[at].0);
         let limit = &mut self.limits[at].1;
@@ -85,7 +97,9 @@ impl<'a> Yardsticks<'a> {
                 limit.bytes = bytes;
                 limit.seconds.push(time.as_secs_f64());
             }
-            Err(error @ Error::NoDirect { .. }) => limit.absent = Some(error.to_string()),
+            Err(error @ (Error::NoDirect { .. } | Error::Gpu(_))) => {
+                limit.absent = Some(format!("{} could not be measured: {error}", limit.name));
+            }
             Err(error) => return Err(failed(error)),
         }
         Ok(())
@@ -98,6 +112,10 @@ impl<'a> Yardsticks<'a> {
             Ok((limits::write(&file, source, self.bytes_out, way)?, self.bytes_out))
         };
         match (kind, &self.chunks) {
+            (Kind::Gpu(kind), _) => match &mut self.gpu {
+                Some(gpu) => gpu.measure(kind, &self.threads, (&self.plan, self.bytes_out)),
+                None => Err(Error::Gpu("there is none".to_owned())),
+            },
             (Kind::Codec, Some(chunks)) => {
                 Ok((chunks.encode(&self.threads, self.job.chunks())?.0, self.job.bytes_in()))
             }
@@ -130,19 +148,22 @@ impl<'a> Yardsticks<'a> {
 }
 
 fn kinds(job: &Job) -> Vec<Kind> {
-    let mut kinds = vec![Kind::Memcpy];
-    if !job.plan.codec.is_none() {
-        kinds.push(Kind::Codec);
-    }
+    let mut kinds = match job.gpu {
+        Some(_) => gpu::kinds(job).into_iter().map(Kind::Gpu).collect(),
+        None if job.plan.codec.is_none() => vec![Kind::Memcpy],
+        None => vec![Kind::Memcpy, Kind::Codec],
+    };
     if matches!(job.asked.sink, Sink::Disk(_)) {
         kinds.extend([Kind::Buffered, Kind::Direct]);
     }
     kinds
 }
 
-/// A limit of a run that writes past the cache, or through it.
-fn limit(kind: Kind, direct: bool) -> Limit {
+/// A limit that is not measured yet.
+fn limit(kind: Kind, job: &Job) -> Limit {
+    let direct = job.options.direct;
     let (name, what, applies) = match kind {
+        Kind::Gpu(kind) => return gpu::limit(kind, job),
         Kind::Memcpy => ("memcpy", "the input copied once, on all threads", true),
         Kind::Codec => ("codec alone", "the same chunks compressed, on all threads", true),
         // The way that the store does not take is shown for comparison.

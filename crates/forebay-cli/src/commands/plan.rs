@@ -54,10 +54,19 @@ fn budget(plan: &Plan) -> String {
             format!("{} x", h.copies),
             human::memory(h.bytes),
             human::memory(h.copies * h.bytes),
+            if h.on_device { "on the device".to_owned() } else { String::new() },
         ]
     };
     let mut rows: Vec<_> = plan.budget.holders.iter().map(holder).collect();
-    rows.push(vec!["total".to_owned(), String::new(), String::new(), human::memory(plan.budget.total())]);
+    let mut sum = |name: &str, bytes| {
+        rows.push(vec![name.to_owned(), String::new(), String::new(), human::memory(bytes)]);
+    };
+    let (device, host) = plan.budget.split();
+    if device > 0 {
+        sum("on the host", host);
+        sum("on the device", device);
+    }
+    sum("total", plan.budget.total());
     let cap = plan.cap.map_or(String::new(), |c| format!(", at most {}", human::memory(c)));
     format!("Memory of the whole process{cap}\n{}", human::table(&rows, &[1, 2, 3]))
 }
@@ -72,7 +81,7 @@ fn rows(plan: &Plan) -> String {
 }
 
 fn as_json(plan: &Plan, notes: &[String]) -> serde_json::Value {
-    let holder = |h: &forebay::Holder| json!({ "name": h.name, "copies": h.copies, "bytes": h.bytes });
+    let holder = |h: &forebay::Holder| json!({ "name": h.name, "copies": h.copies, "bytes": h.bytes, "on_device": h.on_device });
     let mut object = layout::json(plan);
     object["bytes"] = json!({
         "chunk": plan.chunk_bytes,
@@ -88,6 +97,7 @@ fn as_json(plan: &Plan, notes: &[String]) -> serde_json::Value {
     object["slots"] = json!(plan.slots);
     object["budget"] = json!({
         "total": plan.budget.total(),
+        "on_device": plan.budget.split().0,
         "cap": plan.cap,
         "fitted": plan.fitted,
         "holders": plan.budget.holders.iter().map(holder).collect::<Vec<_>>(),

@@ -16,6 +16,14 @@ impl Outcome<'_> {
             "scenario": job.asked.scenario.name,
             "fill": job.asked.fill.name(),
             "ingest": job.asked.ingest.name(),
+            "ingest_is": job.asked.ingest.text(),
+            "reserved": self.slots().map(|(slots, bytes)| json!({
+                "slots": slots, "bytes": bytes, "filled": "once, before the time", "handed_back": "untouched",
+            })),
+            "device": self.first().device,
+            "device_memory": self.memory().map(|m| json!({
+                "used": m.used.json(), "planned": m.planned, "ratio": m.ratio(), "kept_by_driver": m.kept,
+            })),
             "sink": job.asked.sink.name(),
             "streams": job.streams(),
             "rounds": self.measured.runs.len(),
@@ -41,6 +49,11 @@ impl Outcome<'_> {
             "forebay": self.pipeline(),
             "limits": self.measured.limits.iter().map(|l| self.limit(l)).collect::<Vec<_>>(),
             "binds": self.binds().map(|l| l.name),
+            "share": self.share().map(|s| s.json()),
+            "one_stream": self.alone().map(|alone| json!({
+                "gb_per_second": alone.json(),
+                "sum_reaches": self.rate().with(&alone, |sum, one| sum / one).json(),
+            })),
             "against": self.against(),
             "notes": self.notes(),
         });

@@ -40,7 +40,7 @@ impl Link {
         let context = Context::open(ordinal)?;
         let pinned = || Ok::<_, Error>(Buried::new(Pinned::new(&context, bytes)?));
         let (up, down) = (pinned()?, pinned()?);
-        let streams = [Stream::new(&context)?, Stream::new(&context)?];
+        let streams = [Stream::new(&context, true)?, Stream::new(&context, true)?];
         Ok(Link { context, up, down, streams })
     }
 
@@ -216,7 +216,7 @@ impl Bench {
 
 /// Copies bytes to the GPU and waits for it.
 fn upload(ordinal: u32, to: &Region, bytes: &[u8]) -> Result<(), Error> {
-    let stream = Stream::new(&Context::open(ordinal)?)?;
+    let stream = Stream::new(&Context::open(ordinal)?, true)?;
     // SAFETY: nothing else uses the region, which is new.
     let write = unsafe { Write::mint(to, 0..bytes.len()) };
     let (to, from) = (write.address().addr() as u64, bytes.as_ptr().addr() as u64);

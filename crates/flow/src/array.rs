@@ -77,6 +77,19 @@ pub struct Closed {
     pub unreached: Vec<&'static str>,
     /// Totals.
     pub progress: Progress,
+    /// The run's buffers, given back when this goes.
+    pub memory: Memory,
+}
+
+/// The buffers of a run that has ended. To give them back takes a tenth of a second where the GPU had pinned their pages:
+/// what readers wait for comes first.
+#[derive(Clone)]
+pub struct Memory(#[expect(dead_code, reason = "it is held, not looked at")] Arc<Run>);
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Memory")
+    }
 }
 
 /// An array that is being written: the producer's side of a run, and its two other threads.
@@ -273,12 +286,11 @@ impl Array {
         self.run.fault.check()
     }
 
-    /// Ends the stream: writes partial chunks, finishes every shard, publishes the final extent. Memory is given back when
-    /// the array is dropped: on a GPU that takes a tenth of a second, for pages that were pinned.
+    /// Ends the stream: writes partial chunks, finishes every shard, publishes the final extent.
     ///
     /// # Errors
     /// The first error of the run. What was published before stays; nothing claims to be complete.
-    pub fn close(&mut self) -> Result<Closed, Error> {
+    pub fn close(mut self) -> Result<Closed, Error> {
         let closed = self.finish().map_err(|e| self.run.fail(e));
         self.stop();
         // What the keeper met on its way out counts too.
@@ -319,7 +331,8 @@ impl Array {
         let unreached = self.run.engine.order.unused();
         let round = producer.has_come_round();
         debug_assert!(!round || unreached.is_empty(), "rows {unreached:?} ordered nothing in a whole round");
-        Ok(Closed { extent, missing: extent * slice - appended, unreached, progress: Progress::default() })
+        let (missing, memory) = (extent * slice - appended, Memory(self.run.clone()));
+        Ok(Closed { extent, missing, unreached, progress: Progress::default(), memory })
     }
 
     /// Tells the courier to stop, behind all that was handed over before.

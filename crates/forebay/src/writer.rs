@@ -223,13 +223,13 @@ impl Writer {
     }
 
     fn end(&mut self) -> Result<Report, Error> {
-        let Some(mut array) = self.array.take() else {
+        let Some(array) = self.array.take() else {
             return Err(Error::Closed);
         };
         let closed = array.close().inspect_err(|error| self.keep_what_is_held(error))?;
         self.store.sync()?;
         self.metadata.publish(closed.extent, true)?;
-        // What the array holds goes only now: it does not keep readers waiting.
+        // Its memory goes only now: it does not keep readers waiting.
         Ok(Report {
             shape: self.plan.shape(closed.extent),
             missing_bytes: closed.missing,

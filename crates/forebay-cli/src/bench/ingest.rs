@@ -86,29 +86,29 @@ impl<'a> Intake<'a> {
         })
     }
 
-    /// Appends all of it, or until the user asks to stop.
-    pub(crate) fn pour(self, writer: &mut Writer, stop: &Stop) -> Result<(), Failure> {
+    /// Appends all of it, or until the user asks to stop. Memory of the caller's stays what it is.
+    pub(crate) fn pour(&mut self, writer: &mut Writer, stop: &Stop) -> Result<(), Failure> {
         match self {
             Intake::Copy(pieces) => {
-                for piece in pieces.take_while(|_| !stop.asked()) {
+                for piece in pieces.by_ref().take_while(|_| !stop.asked()) {
                     writer.append(piece)?;
                 }
             }
             Intake::Reserve(pieces) => {
-                for piece in pieces.take_while(|_| !stop.asked()) {
+                for piece in pieces.by_ref().take_while(|_| !stop.asked()) {
                     writer.reserve(piece.len())?.commit(piece.len())?;
                 }
             }
-            Intake::Registered { mut ring, bytes: mut left } => {
+            Intake::Registered { ring, bytes: left } => {
                 let mut next = 0;
-                while left > 0 && !stop.asked() {
+                while *left > 0 && !stop.asked() {
                     let memory = &mut ring[next];
-                    let piece = usize::try_from(left).unwrap_or(usize::MAX).min(memory.len());
+                    let piece = usize::try_from(*left).unwrap_or(usize::MAX).min(memory.len());
                     // As a driver would before it fills it again: the writer must have read what it held.
                     memory.bytes_mut()?;
                     writer.append_registered(memory, piece)?;
                     next = (next + 1) % ring.len();
-                    left -= piece as u64;
+                    *left -= piece as u64;
                 }
             }
         }

@@ -1,6 +1,7 @@
-//! One run of the pipeline, timed from the first append to the end of the close.
+//! One run of the pipeline, timed from the first append to the last document, when the store is whole. Memory is taken
+//! before and given back after: on a GPU pages that stay where they are cost seconds to take and tenths to give back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebay::{AppendTime, Metrics, Plan, Report, StageTime, WaitTime, Writer};
 
@@ -14,6 +15,8 @@ pub(crate) struct Run {
     pub(crate) seconds: f64,
     /// Time before it, to open: memory is taken and the first documents are written.
     pub(crate) opened: f64,
+    /// Time after it, to give memory back: the writers' and, where it was registered, the frames'.
+    pub(crate) freed: f64,
     pub(crate) bytes_out: u64,
     pub(crate) shards: u64,
     pub(crate) device: String,
@@ -44,8 +47,14 @@ struct Ready<'a> {
     intake: Intake<'a>,
 }
 
-/// A writer's report, and what it did before the clock started.
-type Ended = (Report, Metrics);
+/// What became of a writer.
+struct Ended {
+    report: Report,
+    /// What it did before the clock started.
+    before: Metrics,
+    /// From the start of the clock to the end of its store.
+    seconds: f64,
+}
 
 /// Carries a run out and removes what it wrote.
 pub(crate) fn run(job: &Job, load: Load, place: &Place, stop: &Stop) -> Result<Run, Failure> {
@@ -62,19 +71,19 @@ pub(crate) fn run(job: &Job, load: Load, place: &Place, stop: &Stop) -> Result<R
     let memory = free.and_then(|free| DeviceMemory::now(job, free, &ready));
     let (plan, device) = (ready[0].writer.plan().clone(), ready[0].writer.device());
     let start = clock();
-    let ended = all(ready, stop);
-    let seconds = start.elapsed().as_secs_f64();
-    let ended = ended?;
+    let ended = all(ready, &start, stop)?;
+    let seconds = ended.iter().map(|e| e.seconds).fold(0.0, f64::max);
+    let freed = start.elapsed().as_secs_f64() - seconds;
     if stop.asked() {
         return Err(Failure::Interrupted);
     }
     place.clear(load.streams)?;
     let (bytes_out, shards) = total(load, &ended)?;
-    let (report, before) = &ended[0];
-    let after = &report.metrics;
+    let (before, after) = (&ended[0].before, &ended[0].report.metrics);
     Ok(Run {
         seconds,
         opened: opened.as_secs_f64(),
+        freed,
         bytes_out,
         shards,
         device,
@@ -95,11 +104,15 @@ impl DeviceMemory {
 }
 
 /// Each stream on a thread of its own; the first error of any.
-fn all(ready: Vec<Ready<'_>>, stop: &Stop) -> Result<Vec<Ended>, Failure> {
+fn all(ready: Vec<Ready<'_>>, start: &Instant, stop: &Stop) -> Result<Vec<Ended>, Failure> {
     let one = |ready: Ready<'_>| {
-        let Ready { mut writer, before, intake } = ready;
+        let Ready { mut writer, before, mut intake } = ready;
+        let (begun, at) = (start.elapsed(), writer.metrics().elapsed);
         intake.pour(&mut writer, stop)?;
-        Ok((writer.close()?, before))
+        // The writer's own clock stands still when its last document is written.
+        let report = writer.close()?;
+        let seconds = (begun + report.metrics.elapsed.saturating_sub(at)).as_secs_f64();
+        Ok(Ended { report, before, seconds })
     };
     std::thread::scope(|scope| {
         let started: Vec<_> = ready.into_iter().map(|ready| scope.spawn(move || one(ready))).collect();
@@ -110,8 +123,8 @@ fn all(ready: Vec<Ready<'_>>, stop: &Stop) -> Result<Vec<Ended>, Failure> {
 
 /// Bytes and shards of the time, where all that was given was taken.
 fn total(load: Load, ended: &[Ended]) -> Result<(u64, u64), Failure> {
-    let sum = |of: fn(&Metrics) -> u64| ended.iter().map(|(r, b)| of(&r.metrics) - of(b)).sum::<u64>();
-    let missing: u64 = ended.iter().map(|(r, _)| r.missing_bytes).sum();
+    let sum = |of: fn(&Metrics) -> u64| ended.iter().map(|e| of(&e.report.metrics) - of(&e.before)).sum::<u64>();
+    let missing: u64 = ended.iter().map(|e| e.report.missing_bytes).sum();
     let taken = sum(|m| m.bytes_in);
     if (taken, missing) != (load.bytes_in(), 0) {
         return Err(Failure::Run(format!(

@@ -70,6 +70,7 @@ impl Outcome<'_> {
             "seconds": self.seconds().json(),
             "gb_per_second": self.rate().json(),
             "open_seconds": self.of_runs(|r| r.opened).json(),
+            "free_seconds": self.of_runs(|r| r.freed).json(),
             "append_seconds": {
                 "count": runs.iter().map(|r| r.appends.count).collect::<Vec<_>>(),
                 "p50": appends(|a| a.p50.as_secs_f64()),

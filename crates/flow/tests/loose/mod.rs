@@ -215,13 +215,33 @@ impl<D: Device + 'static> Device for Loose<D> {
 
 /// Three dimensions, several batches, shards that begin in mid-batch, and regions that end within a page.
 pub(crate) fn a_plan(mode: Mode, memory: Memory, codec: Codec, alignment: u64) -> Arc<Plan> {
+    planned((mode, memory, alignment), codec, 3, 1 << 15)
+}
+
+/// One row of shards, and, after the flush, batches that add whole pages to each shard where chunks are not compressed: each
+/// leaves as much of a page as the one before. So a tail that is too old has the right length, and nothing but its bytes is wrong.
+pub(crate) fn a_steady_plan(codec: Codec) -> Arc<Plan> {
+    let plan = planned((Mode::Pipelined, Memory::Device, 4096), codec, 64, 8 * 6 * CHUNK);
+    assert_eq!((plan.batch_epochs, plan.chunk_bytes), (8, CHUNK));
+    plan
+}
+
+/// Bytes of a chunk.
+const CHUNK: u64 = 2 * 8 * 16 * 2;
+
+fn planned(
+    (mode, memory, alignment): (Mode, Memory, u64),
+    codec: Codec,
+    per_shard: u64,
+    batch_bytes: u64,
+) -> Arc<Plan> {
     let dims = vec![
-        Dim::unbounded("t").chunk(2).chunks_per_shard(3),
+        Dim::unbounded("t").chunk(2).chunks_per_shard(per_shard),
         Dim::new("y", 20).chunk(8).chunks_per_shard(2),
         Dim::new("x", 30).chunk(16).chunks_per_shard(1),
     ];
     // Several dispatches for each batch: its waits must not stand in for those of the staging.
-    let tuning = Tuning { batch_bytes: 1 << 15, staging_bytes: 1, mode: Some(mode), ..Tuning::default() };
+    let tuning = Tuning { batch_bytes, staging_bytes: 1, mode: Some(mode), ..Tuning::default() };
     let facts = Facts { memory, alignment, gate: true, process: 0, own: plan::OwnMemory::default() };
     let config = Config { codec, ..Config::new(DType::U16, dims) };
     Arc::new(Plan::new(&config, &tuning, facts).unwrap())

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What run.sh and long.sh share: a line for each check, and the total. To be sourced by a script in the same folder.
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 2
 export FOREBAY_NVCOMP="$PWD"

@@ -26,15 +26,18 @@ pub(crate) fn run(root: &Path) -> Outcome {
     show(&mut checks)
 }
 
-/// What a GPU host is to write for these readers: inputs and a list, in its folder. With `images`, the large images too.
-pub(crate) fn make_elsewhere(root: &Path, folder: &Path, images: bool) -> Outcome {
+/// The folder whose folder `data` holds the large images.
+pub(crate) fn images(root: &Path) -> Result<PathBuf, String> {
+    let shared = shared(root);
+    let refusal = || format!("{} has no folder `data`: name another in FOREBAY_SHARED", shared.display());
+    if shared.join("data").is_dir() { Ok(shared) } else { Err(refusal()) }
+}
+
+/// What a GPU host is to write for these readers: inputs and a list, in its folder; of large images, where they lie.
+pub(crate) fn make_elsewhere(root: &Path, folder: &Path, images: Option<&Path>) -> Outcome {
     let mut made = elsewhere(root, "make", folder)?;
-    if images {
-        let shared = shared(root);
-        if !shared.join("data").is_dir() {
-            return Err(format!("{} has no folder `data`: name another in FOREBAY_SHARED", shared.display()));
-        }
-        made.arg("--shared").arg(shared);
+    if let Some(images) = images {
+        made.arg("--shared").arg(images);
     }
     show(&mut made)
 }

@@ -20,7 +20,8 @@ check() {
         grep -E "$TELLING" <<<"$said" | sed 's/^/        /'
     else
         failed=$((failed + 1))
-        echo "FAILED  $name (status $status after $((SECONDS - begun)) s; 124 or 137: it hung)"
+        [[ "$status" -ne 124 && "$status" -ne 137 ]] || status="$status: it hung"
+        echo "FAILED  $name (after $((SECONDS - begun)) s, with status $status)"
         tail -n 40 <<<"$said"
     fi
 }

@@ -53,7 +53,7 @@ writers)
     ;;
 sanitize) sanitize "${2:-memcheck}" "${3:-8}" "${4:-500}" ;;
 *)
-    sed -n 's/^# \{0,1\}//; 3,8p' "${BASH_SOURCE[0]}"
+    sed -n '4,8s/^# \{0,1\}//p' long.sh
     exit 2
     ;;
 esac

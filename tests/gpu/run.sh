@@ -1,49 +1,58 @@
 #!/usr/bin/env bash
 # Runs every test that needs a GPU, on a host that has one and neither Rust nor a network. Made by `cargo xtask gpu-pack`.
 #
-# Usage: ./run.sh [SECONDS of random plans, 60] [SEED, 1]. Leaves stores.tar for readers elsewhere. The last line is the total.
-cd "$(dirname "${BASH_SOURCE[0]}")" || exit 2
-export FOREBAY_NVCOMP="$PWD" FOREBAY_GPU_SECONDS="${1:-60}" FOREBAY_GPU_SEED="${2:-1}"
-passed=0 failed=0
+# Usage: ./run.sh [SECONDS of random plans, 60] [SEED, 1]. Leaves stores.tar.gz for readers elsewhere. The last line is the
+# total. What takes longer is in ./long.sh. With DEVICE=host the stores are written by the host: to try this script.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+seconds="${1:-60}" seed="${2:-1}" device="${DEVICE:-cuda}"
 
-# Runs a command under a name; what it prints is shown where it fails.
-check() {
-    local name="$1" said
-    shift
-    if said=$(timeout $((FOREBAY_GPU_SECONDS + 300)) "$@" 2>&1); then
-        passed=$((passed + 1))
-        echo "passed  $name"
-        grep -E "random plans" <<<"$said"
-    else
-        failed=$((failed + 1))
-        echo "FAILED  $name"
-        tail -n 40 <<<"$said"
-    fi
-}
+plans=streams_come_back_from_the_gpu
 
-for binary in tests/*; do
-    while read -r name; do
-        check "$(basename "$binary") $name" "$binary" --exact "$name" --ignored --nocapture
-    done < <("$binary" --list --ignored 2>/dev/null | sed -n 's/: test$//p')
-done
-
-# The same stream on the host and on the GPU: equal shards without a codec, equal pixels with one.
-rm -rf stores && mkdir stores
-for codec in none zstd:3; do
-    for direct in "" --direct; do
-        name="${codec%%:*}${direct#-}"
-        for device in host cuda; do
-            check "write $name on $device" bash -c "./forebay write - < run-input \
-                stores/$name-$device --plain --dtype uint16 -d t:0,y:300:64,x:500:128 --codec $codec --crc32c \
-                --device $device $direct"
-            check "verify $name on $device" ./forebay verify "stores/$name-$device"
-        done
-        if [ "$codec" = none ]; then
-            check "compare $name" diff -r "stores/$name-host/c" "stores/$name-cuda/c"
-        fi
+for path in tests/*; do
+    program="$(basename "$path")"
+    for test in $(needing "$program"); do
+        [ "$test" = "$plans" ] || of "$program" "$test"
     done
 done
-tar -cf stores.tar stores
-nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+
+# Random plans: as they are drawn; into whole pages with the gate; the same without it, where the driver has too few queues for
+# one; and under the checker of debug builds.
+LIMIT=$((seconds + 120))
+of forebay-properties "$plans" env FOREBAY_GPU_SECONDS="$seconds" FOREBAY_GPU_SEED="$seed"
+of forebay-properties "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 1))" FOREBAY_GPU_GATE=yes
+of forebay-properties "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 2))" FOREBAY_GPU_GATE=no CUDA_DEVICE_MAX_CONNECTIONS=8
+of forebay-properties-checked "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 3))"
+LIMIT=120
+
+# One stream of a few megabytes, buffered, past the system's cache in whole pages with the gate, and without it: the same shards
+# each time, and without a codec those of the host.
+rm -rf stores host ways && mkdir stores host ways
+stream=(--plain --dtype uint16 -d "t:0,y:300:64,x:500:128" --crc32c)
+for codec in none zstd:3; do
+    check "stream, $codec" ./store.sh "$device" ways/plain.zarr 0 stream.bytes "${stream[@]}" --codec "$codec"
+    check "stream, $codec, --direct" ./store.sh "$device" ways/direct.zarr 0 stream.bytes "${stream[@]}" --codec "$codec" --direct --batch 1M
+    check "stream, $codec, --direct --no-gate" ./store.sh "$device" ways/waiting.zarr 0 stream.bytes "${stream[@]}" --codec "$codec" --direct --no-gate --batch 1M
+    if [ "$codec" = none ]; then
+        check "stream, $codec, on the host" ./store.sh host ways/host.zarr 0 stream.bytes "${stream[@]}" --codec "$codec" --direct
+    fi
+    for other in ways/*.zarr; do
+        [ "$other" = ways/plain.zarr ] || check "stream, $codec: the shards of $(basename "$other")" diff -r ways/plain.zarr/c "$other/c"
+    done
+    rm -rf ways/*
+done
+
+# Stores of many shapes and types, and of images: the whole store is the host's where there is no codec. All are brought back
+# for foreign readers but some large ones.
+while IFS=$'\t' read -r name status input kept words; do
+    read -ra words <<<"$words"
+    check "store $name" ./store.sh "$device" "stores/$name.zarr" "$status" "$input" "${words[@]}"
+    if [[ " ${words[*]} " == *" --codec none "* ]]; then
+        check "store $name on the host" ./store.sh host "host/$name.zarr" "$status" "$input" "${words[@]}"
+        check "store $name: the same" diff -r "host/$name.zarr" "stores/$name.zarr"
+    fi
+    [ "$kept" = yes ] || rm -rf "stores/$name.zarr"
+done <cases
+rm -rf host ways
+check "an archive of the stores" tar -czf stores.tar.gz cases stores
+check "of less than 16 MiB" test "$(wc -c <stores.tar.gz)" -lt $((16 << 20))
+total

@@ -4,40 +4,71 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::exec::{Outcome, cargo, command, output, show, target};
+use crate::readers;
 
-/// Tests that need a GPU: package and test target.
-const TESTS: [(&str, &str); 2] = [("forebay-cuda", "gpu"), ("forebay", "properties")];
+/// Tests that need a GPU: package, test target, and whether the build is one for debugging, whose device is checked.
+const TESTS: [(&str, &str, bool); 6] = [
+    ("forebay-cuda", "gpu", false),
+    ("forebay-flow", "gpu", false),
+    ("forebay", "pages", false),
+    ("forebay", "properties", false),
+    ("forebay", "properties", true),
+    ("forebay", "writers", false),
+];
+
+/// Scripts of the folder.
+const SCRIPTS: [&str; 5] = ["bench.sh", "common.sh", "long.sh", "run.sh", "store.sh"];
 
 /// nvCOMP, as it is fetched: nobody else may ship it, so the folder is for one's own use.
 const NVCOMP: &str = "nvidia-libnvcomp-cu13==5.3.0.16";
 const LIBRARY: &str = "libnvcomp.so.5";
 
-/// Bytes of the stream that `run.sh` writes.
-const INPUT: usize = 9_000_000;
+/// Bytes of the stream that `run.sh` writes in several ways.
+const INPUT: usize = 4_500_000;
 
-/// Makes the folder.
-pub(crate) fn pack(root: &Path) -> Outcome {
+/// Most bytes of the folder, without the large images.
+const MOST: u64 = 60_000_000;
+
+/// Makes the folder. With `images`, the large images go along.
+pub(crate) fn pack(root: &Path, images: bool) -> Outcome {
     let pack = target(root).join("gpu-pack");
+    // First what may be refused: the rest takes minutes.
+    let images = if images { Some(readers::images(root)?) } else { None };
     if pack.exists() {
         fs::remove_dir_all(&pack).map_err(|e| format!("{}: {e}", pack.display()))?;
     }
     fs::create_dir_all(pack.join("tests")).map_err(|e| format!("{}: {e}", pack.display()))?;
     show(cargo(root).args(["build", "--release", "--package", "forebay-cli"]))?;
     strip(root, &target(root).join("release/forebay"), &pack.join("forebay"))?;
-    for (package, test) in TESTS {
-        strip(root, &built(root, package, test)?, &pack.join("tests").join(test))?;
+    for (package, test, debug) in TESTS {
+        let name = format!("{package}-{test}{}", if debug { "-checked" } else { "" });
+        strip(root, &built(root, package, test, debug)?, &pack.join("tests").join(name))?;
     }
-    for script in ["run.sh", "bench.sh"] {
+    for script in SCRIPTS {
         copy(&root.join("tests/gpu").join(script), &pack.join(script))?;
     }
+    readers::make_elsewhere(root, &pack, images.as_deref())?;
     let input: Vec<u8> = (0..INPUT as u64).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8).collect();
-    fs::write(pack.join("run-input"), input).map_err(|e| e.to_string())?;
+    fs::write(pack.join("inputs/stream.bytes"), input).map_err(|e| e.to_string())?;
     nvcomp(root, &pack)?;
-    println!(
-        "{}: copy it to a GPU host and run ./run.sh there, and ./bench.sh for the rates",
-        pack.display()
-    );
+    let bytes = size(&pack)?;
+    println!("{}, {bytes} bytes: copy it to a GPU host and run ./run.sh there", pack.display());
+    if bytes > MOST && images.is_none() {
+        return Err(format!("that is more than {MOST} bytes, which is what such a folder may have"));
+    }
     Ok(())
+}
+
+/// Bytes of all files below a folder.
+fn size(folder: &Path) -> Result<u64, String> {
+    let failed = |e| format!("{}: {e}", folder.display());
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let about = entry.metadata().map_err(failed)?;
+        bytes += if about.is_dir() { size(&entry.path())? } else { about.len() };
+    }
+    Ok(bytes)
 }
 
 fn copy(from: &Path, to: &Path) -> Outcome {
@@ -49,10 +80,11 @@ fn strip(root: &Path, from: &Path, to: &Path) -> Outcome {
 }
 
 /// Builds a test and finds its program.
-fn built(root: &Path, package: &str, test: &str) -> Result<PathBuf, String> {
-    let args =
-        ["test", "--release", "--no-run", "--message-format=json", "--package", package, "--test", test];
-    let said = output(cargo(root).args(args))?;
+fn built(root: &Path, package: &str, test: &str, debug: bool) -> Result<PathBuf, String> {
+    let mut build = cargo(root);
+    build.args(["test", "--no-run", "--message-format=json", "--package", package, "--test", test]);
+    build.args((!debug).then_some("--release"));
+    let said = output(&mut build)?;
     let mut programs = said.lines().filter_map(|line| {
         let at = line.find("\"executable\":\"")?;
         let rest = &line[at + "\"executable\":\"".len()..];

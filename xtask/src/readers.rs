@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::exec::{Outcome, cargo, command, output, show, target};
 
@@ -23,6 +24,50 @@ pub(crate) fn run(root: &Path) -> Outcome {
     checks.arg(scripts.join("run.py")).arg("--forebay").arg(program).arg("--work").arg(&home);
     checks.arg("--shared").arg(shared(root)).env("PYTHONDONTWRITEBYTECODE", "1");
     show(&mut checks)
+}
+
+/// The folder whose folder `data` holds the large images.
+pub(crate) fn images(root: &Path) -> Result<PathBuf, String> {
+    let shared = shared(root);
+    let refusal = || format!("{} has no folder `data`: name another in FOREBAY_SHARED", shared.display());
+    if shared.join("data").is_dir() { Ok(shared) } else { Err(refusal()) }
+}
+
+/// What a GPU host is to write for these readers: inputs and a list, in its folder; of large images, where they lie.
+pub(crate) fn make_elsewhere(root: &Path, folder: &Path, images: Option<&Path>) -> Outcome {
+    let mut made = elsewhere(root, "make", folder)?;
+    if let Some(images) = images {
+        made.arg("--shared").arg(images);
+    }
+    show(&mut made)
+}
+
+/// Unpacks an archive of stores that were written elsewhere, and has every reader read them.
+pub(crate) fn check_elsewhere(root: &Path, archive: &Path) -> Outcome {
+    let home = target(root).join("readers");
+    let mut check = elsewhere(root, "check", &home.join("elsewhere"))?;
+    let folder = home.join("elsewhere");
+    let failed = |e| format!("the folder {} cannot be made: {e}", folder.display());
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(failed)?;
+    }
+    fs::create_dir_all(&folder).map_err(failed)?;
+    // A path is the caller's, and programs run in the root.
+    let archive = std::path::absolute(archive).map_err(|e| format!("{}: {e}", archive.display()))?;
+    show(command(root, "tar").arg("-xzf").arg(archive).arg("-C").arg(&folder))?;
+    show(cargo(root).args(["build", "--release", "--package", "forebay-cli"]))?;
+    check.arg("--forebay").arg(target(root).join("release/forebay")).arg("--work").arg(&home);
+    show(check.arg("--shared").arg(shared(root)))
+}
+
+/// The script about stores that are written elsewhere, in its environment.
+fn elsewhere(root: &Path, what: &str, folder: &Path) -> Result<Command, String> {
+    let (scripts, home) = (root.join("tests/readers"), target(root).join("readers"));
+    make(root, &scripts, &home)?;
+    copy(&scripts, "check.mjs", &home)?;
+    let mut command = command(root, python(&home));
+    command.arg(scripts.join("elsewhere.py")).arg(what).arg(folder).env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
 }
 
 /// Where the larger images lie, if they are there.

@@ -1,7 +1,7 @@
 //! The GPU keeps the contract of a device. To be run where there is one: `cargo test -p forebay-cuda -- --ignored`.
 
 use cuda::Cuda;
-use device::{Device, EncodeJob, Home, Lane, Name, Read, Region, Write};
+use device::{Checked, Device, EncodeJob, Home, Lane, Name, Read, Region, Write};
 use forebay_cuda as cuda;
 use host::codec::Decoder;
 use plan::Codec;
@@ -17,6 +17,22 @@ fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u
 fn the_gpu_keeps_the_contract() {
     let device = Cuda::open(0).unwrap();
     device::contract::check(&device, &[Codec::Zstd { level: 0 }], &decode);
+}
+
+/// The same without the library that compresses: what a sanitizer says of it is about our own kernels.
+#[test]
+#[ignore = "needs a GPU"]
+fn the_gpu_keeps_the_contract_without_a_codec() {
+    device::contract::check(&Cuda::open(0).unwrap(), &[], &decode);
+}
+
+/// The same under a checker: nothing that the contract does is out of order.
+#[test]
+#[ignore = "needs a GPU"]
+fn a_checked_gpu_keeps_the_contract() {
+    let device = Checked::new(Cuda::open(0).unwrap());
+    device::contract::check(&device, &[Codec::Zstd { level: 0 }], &decode);
+    device.verdict().unwrap();
 }
 
 /// Batches as large as runs have them, in both shapes: chunks of a megabyte, and many small ones.

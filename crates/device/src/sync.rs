@@ -66,7 +66,7 @@ mod model {
 
     /// A moment of a clock that steps each time it is read: so whose deadline comes first is the scheduler's choice
     /// too, a replay sees the same times, and somebody who waits by the clock waits for a finite number of steps.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
     pub struct Instant(Duration);
 
     /// This moment.
@@ -82,6 +82,20 @@ mod model {
         #[must_use]
         pub fn elapsed(&self) -> Duration {
             now().0 - self.0
+        }
+
+        /// Time since an earlier moment.
+        #[must_use]
+        pub fn saturating_duration_since(&self, earlier: Instant) -> Duration {
+            self.0.saturating_sub(earlier.0)
+        }
+    }
+
+    impl std::ops::Add<Duration> for Instant {
+        type Output = Instant;
+
+        fn add(self, time: Duration) -> Instant {
+            Instant(self.0 + time)
         }
     }
 

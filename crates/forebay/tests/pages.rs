@@ -5,10 +5,10 @@ mod desk;
 
 use std::sync::Arc;
 
-use common::noise;
-use desk::{FRAME, array, memory, write};
+use common::{Case, noise};
+use desk::{FRAME, array, write};
 use forebay::store::{self, Memory, Store};
-use forebay::{Array, Codec, DType, Dim, Mode, Options, Tuning, Writer};
+use forebay::{Array, Codec, DType, DeviceChoice, Dim, Mode, Options, Tuning, Writer};
 
 #[test]
 fn pages_that_cannot_be_written_are_refused_before_anything_is() {
@@ -27,10 +27,12 @@ fn pages_that_cannot_be_written_are_refused_before_anything_is() {
     assert!(said.contains("pipelined") && said.contains("drain-before-kick"), "{said}");
 }
 
+/// Runs that must all store the same.
+const ROUNDS: u32 = 8;
+
 /// The case on which the reference proves its tail: each batch of two epochs leaves 1024 bytes of a page in each shard, so
-/// that a stale tail shows from the second batch on.
-#[test]
-fn what_is_left_of_a_page_is_carried_from_batch_to_batch() {
+/// that a stale tail shows from the second batch on. `on`: device and gate.
+fn a_tail_is_carried(on: &Options, mode: Option<Mode>, codec: Codec) -> Vec<Vec<u8>> {
     let dims = vec![
         Dim::new("z", 32).chunk(1).chunks_per_shard(16),
         Dim::new("y", 144).chunk(72).chunks_per_shard(2),
@@ -39,45 +41,120 @@ fn what_is_left_of_a_page_is_carried_from_batch_to_batch() {
     let batch = 2 * 144 * 80 * 2;
     assert_eq!(batch % 4096, 1024);
     let frames = noise(32 * 144 * 80 * 2);
-    for (codec, mode) in
-        [Codec::None, Codec::Zstd { level: 1 }].into_iter().flat_map(|c| Mode::ALL.map(|m| (c, m)))
-    {
-        let array = Array { codec, ..Array::new(DType::U16, dims.clone()) };
-        let bytes = |alignment: u64, device_memory: bool, slots: u32| {
-            let store: Arc<dyn Store> = Arc::new(Memory::with_alignment(alignment));
-            let tuning =
-                Tuning { batch_bytes: Some(batch as u64), slots, mode: Some(mode), ..Tuning::default() };
-            let options = Options { tuning, device_memory, ..Options::default() };
-            let mut writer = Writer::open(store.clone(), &array, options).unwrap();
-            assert_eq!(writer.plan().batch_epochs, 2);
-            frames.chunks(7777).for_each(|part| writer.append(part).unwrap());
-            writer.close().unwrap();
-            let keys = store.list("0/c").unwrap();
-            assert_eq!(keys.len(), 2);
-            keys.into_iter().map(|e| store.get(&e.key).unwrap().unwrap()).collect::<Vec<_>>()
-        };
-        let plain = bytes(0, false, 2);
-        for round in 0..8 {
-            for device_memory in [false, true] {
-                let got = bytes(4096, device_memory, 2 + round % 3);
-                assert!(got == plain, "{codec:?} {mode:?}, device memory {device_memory}, round {round}");
-            }
-        }
+    let array = Array { codec, ..Array::new(DType::U16, dims) };
+    let bytes = |alignment: u64, slots: u32, tuned: Tuning| {
+        let store: Arc<dyn Store> = Arc::new(Memory::with_alignment(alignment));
+        let tuning = Tuning { batch_bytes: Some(batch as u64), slots, ..tuned };
+        let mut writer = Writer::open(store.clone(), &array, Options { tuning, ..on.clone() }).unwrap();
+        assert_eq!(writer.plan().batch_epochs, 2);
+        let gated = alignment > 0 && writer.plan().mode == Mode::Pipelined;
+        frames.chunks(7777).for_each(|part| writer.append(part).unwrap());
+        writer.close().unwrap();
+        let keys = store.list("0/c").unwrap();
+        assert_eq!(keys.len(), 2);
+        let shards: Vec<_> = keys.into_iter().map(|e| store.get(&e.key).unwrap().unwrap()).collect();
+        (gated, shards, store)
+    };
+    let (_, plain, store) = bytes(0, 2, Tuning::default());
+    assert!(Case { array: array.clone(), options: on.clone() }.read(&store) == frames);
+    for round in 0..ROUNDS {
+        let (gated, got, _) = bytes(4096, 2 + round % 3, Tuning { mode, ..Tuning::default() });
+        assert!(got == plain, "{codec:?} {mode:?}, gate {}, round {round}", on.gate);
+        assert_eq!(gated, on.gate && mode.is_none_or(|m| m == Mode::Pipelined), "{mode:?}");
+    }
+    println!("tail carry: {ROUNDS} of {ROUNDS}, {codec:?}, mode {mode:?}, gate {}", on.gate);
+    plain
+}
+
+/// In each mode; without the gate in those that do without it. What is stored where chunks are not compressed.
+fn tails_are_carried(on: &Options) -> Vec<Vec<u8>> {
+    let modes: Vec<_> = match on.gate {
+        true => Mode::ALL.into_iter().map(Some).collect(),
+        false => vec![None, Some(Mode::DrainBeforeKick), Some(Mode::DrainAfterKick)],
+    };
+    let mut stored = Vec::new();
+    for mode in modes {
+        a_tail_is_carried(on, mode, Codec::Zstd { level: 0 });
+        stored = a_tail_is_carried(on, mode, Codec::None);
+    }
+    stored
+}
+
+fn host(device_memory: bool, gate: bool) -> Options {
+    Options { device_memory, gate, device: DeviceChoice::Host, ..Options::default() }
+}
+
+fn gpu(gate: bool) -> Options {
+    Options { gate, device: DeviceChoice::Cuda(0), ..Options::default() }
+}
+
+#[test]
+fn what_is_left_of_a_page_is_carried_from_batch_to_batch() {
+    for (device_memory, gate) in [(false, true), (true, true), (false, false), (true, false)] {
+        tails_are_carried(&host(device_memory, gate));
     }
 }
 
 #[test]
-fn zstd_is_the_same_every_time() {
+#[ignore = "needs a GPU"]
+fn a_gpu_carries_tails_with_the_gate() {
+    assert!(tails_are_carried(&gpu(true)) == tails_are_carried(&host(false, true)));
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn a_gpu_carries_tails_without_the_gate() {
+    assert!(tails_are_carried(&gpu(false)) == tails_are_carried(&host(false, true)));
+}
+
+/// Where streams share queues there is no gate: nobody asked for the fallback, and it is there. The queues are the process's,
+/// so this runs in one of its own.
+#[test]
+#[ignore = "needs a GPU"]
+fn a_gpu_with_few_queues_carries_tails_without_a_gate() {
+    let (queues, few) = ("CUDA_DEVICE_MAX_CONNECTIONS", "8");
+    if std::env::var(queues).is_ok_and(|set| set == few) {
+        let array = Array { codec: Codec::None, ..array() };
+        let store: Arc<dyn Store> = Arc::new(Memory::with_alignment(4096));
+        let frames = noise(40 * FRAME);
+        let mut writer = Writer::open(store.clone(), &array, gpu(true)).unwrap();
+        assert_eq!(writer.plan().mode, Mode::DrainBeforeKick);
+        writer.append(&frames).unwrap();
+        writer.close().unwrap();
+        assert!(Case { array, options: gpu(true) }.read(&store) == frames);
+        return;
+    }
+    let name = "a_gpu_with_few_queues_carries_tails_without_a_gate";
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let ended = again.args(["--exact", name, "--ignored", "--nocapture"]).env(queues, few).status().unwrap();
+    assert!(ended.success(), "{ended}");
+}
+
+/// The same stream again and again: every object is the same, and holds what was sent.
+fn the_same_every_time(on: &Options, alignment: u64) {
     let frames = noise(40 * FRAME);
     let run = || {
-        let store = memory();
+        let store: Arc<dyn Store> = Arc::new(Memory::with_alignment(alignment));
         let tuning = Tuning { batch_bytes: Some(1), ..Tuning::default() };
-        write(&store, &array(), Options { tuning, ..Options::default() }, &frames).unwrap();
-        let keys = store.list("0/c").unwrap().into_iter();
-        keys.map(|e| store.get(&e.key).unwrap().unwrap()).collect::<Vec<_>>()
+        write(&store, &array(), Options { tuning, ..on.clone() }, &frames).unwrap();
+        assert!(Case { array: array(), options: on.clone() }.read(&store) == frames);
+        let keys = store.list("").unwrap().into_iter().map(|e| e.key);
+        keys.map(|k| (k.clone(), store.get(&k).unwrap().unwrap())).collect::<Vec<_>>()
     };
     let first = run();
-    (0..7).for_each(|round| assert!(run() == first, "run {round}"));
+    (1..ROUNDS).for_each(|round| assert!(run() == first, "run {round}"));
+    println!("zstd: {ROUNDS} of {ROUNDS} the same, pages of {alignment}");
+}
+
+#[test]
+fn zstd_is_the_same_every_time() {
+    [0, 4096].into_iter().for_each(|alignment| the_same_every_time(&host(false, true), alignment));
+}
+
+#[test]
+#[ignore = "needs a GPU"]
+fn zstd_of_a_gpu_is_the_same_every_time() {
+    [0, 4096].into_iter().for_each(|alignment| the_same_every_time(&gpu(true), alignment));
 }
 
 /// A run that went once round every ring has used every live row; a shorter one says which it has not.
@@ -89,12 +166,8 @@ fn every_live_row_orders_something() {
         for (device_memory, alignment) in [(false, 0), (true, 0), (false, 512), (true, 512)] {
             let run = |frames: usize| {
                 let store: Arc<dyn Store> = Arc::new(Memory::with_alignment(alignment));
-                let tuning = Tuning {
-                    batch_bytes: Some(1),
-                    staging_bytes: Some(1),
-                    mode: Some(mode),
-                    ..Tuning::default()
-                };
+                let tuning =
+                    Tuning { batch_bytes: Some(1), staging_bytes: 1, mode: Some(mode), ..Tuning::default() };
                 let options = Options { tuning, device_memory, ..Options::default() };
                 let array = Array { codec, ..array() };
                 let mut writer = Writer::open(store, &array, options).unwrap();

@@ -123,7 +123,8 @@ fn all(ready: Vec<Ready<'_>>, start: &Instant, stop: &Stop) -> Result<Vec<Ended>
 
 /// Bytes and shards of the time, where all that was given was taken.
 fn total(load: Load, ended: &[Ended]) -> Result<(u64, u64), Failure> {
-    let sum = |of: fn(&Metrics) -> u64| ended.iter().map(|e| of(&e.report.metrics) - of(&e.before)).sum::<u64>();
+    let sum =
+        |of: fn(&Metrics) -> u64| ended.iter().map(|e| of(&e.report.metrics) - of(&e.before)).sum::<u64>();
     let missing: u64 = ended.iter().map(|e| e.report.missing_bytes).sum();
     let taken = sum(|m| m.bytes_in);
     if (taken, missing) != (load.bytes_in(), 0) {

@@ -166,8 +166,12 @@ fn every_live_row_orders_something() {
         for (device_memory, alignment) in [(false, 0), (true, 0), (false, 512), (true, 512)] {
             let run = |frames: usize| {
                 let store: Arc<dyn Store> = Arc::new(Memory::with_alignment(alignment));
-                let tuning =
-                    Tuning { batch_bytes: Some(1), staging_bytes: 1, mode: Some(mode), ..Tuning::default() };
+                let tuning = Tuning {
+                    batch_bytes: Some(1),
+                    staging_bytes: Some(1),
+                    mode: Some(mode),
+                    ..Tuning::default()
+                };
                 let options = Options { tuning, device_memory, ..Options::default() };
                 let array = Array { codec, ..array() };
                 let mut writer = Writer::open(store, &array, options).unwrap();

@@ -73,6 +73,8 @@ pub(crate) struct Seen {
     pub(crate) blocked: u64,
     /// Generations that each row was recorded for: asked for, whether or not it failed in the device.
     pub(crate) recorded: Vec<(&'static str, u64)>,
+    /// The record of a row that failed.
+    pub(crate) refused: Option<(&'static str, u64)>,
     /// Generations for which a lane was told to wait for the gate.
     pub(crate) armed: Vec<u64>,
     /// Rows of marks.
@@ -282,6 +284,9 @@ impl Device for Flawed {
             self.hooks.seen.lock().unwrap().recorded.push((row.name, generation));
         }
         let called = self.call(if on.is_host() { "record" } else { "record on a lane" });
+        if let (Err(_), Some(row)) = (&called, row) {
+            self.hooks.seen.lock().unwrap().refused = Some((row.name, generation));
+        }
         // A gate that stays shut would park its lane for ever, and nobody could do anything: it opens, and then fails.
         if called.is_err() && row.is_none_or(|row| row.name != GATE) {
             return called;

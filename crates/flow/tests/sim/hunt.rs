@@ -3,8 +3,9 @@
 use std::cell::OnceCell;
 use std::fmt;
 
+use forebay_flow::proof;
 use forebay_flow::table::{Buffer, Case, Stage};
-use sim::Numbers;
+use sim::{Numbers, Outcome};
 
 use crate::chooser;
 use crate::flawed::{Flaw, Wrong};
@@ -19,8 +20,8 @@ const TRIES_RIGHT: u64 = if cfg!(debug_assertions) { 4 } else { 16 };
 /// What shows that an order is wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Verdict {
-    /// Accesses that nothing orders: the whole report, and the stages in it.
-    Race(String, Vec<Stage>),
+    /// Accesses that nothing orders: the whole report, the stages in it, and the rows that it names as not kept.
+    Race(String, Vec<Stage>, Vec<&'static str>),
     Deadlock(String),
     /// A read of bytes that nobody wrote.
     Unwritten(String),
@@ -32,12 +33,16 @@ impl Verdict {
     ///
     /// # Panics
     /// The run failed otherwise: that is no verdict on an order.
-    fn of(verdict: Option<String>, stored: Result<Objects, String>, want: &Objects) -> Option<Verdict> {
-        match (verdict, stored) {
-            (Some(said), _) if said.starts_with("race") => {
-                let stages = stages_of(&said);
-                Some(Verdict::Race(said, stages))
-            }
+    fn of(
+        case: Case,
+        outcome: Outcome,
+        stored: Result<Objects, String>,
+        want: &Objects,
+    ) -> Option<Verdict> {
+        if let (Some(race), Some(said)) = (outcome.race, &outcome.verdict) {
+            return Some(Verdict::Race(said.clone(), stages_of(said), proof::missing(case, &race)));
+        }
+        match (outcome.verdict, stored) {
             (Some(said), _) if said.ends_with("nobody wrote them") => Some(Verdict::Unwritten(said)),
             (Some(said), _) => Some(Verdict::Deadlock(said)),
             (None, Err(said)) => panic!("no verdict on an order: {said}"),
@@ -48,7 +53,7 @@ impl Verdict {
     /// In a few words that do not change with the schedule's details.
     pub(crate) fn short(&self, case: Case) -> String {
         match self {
-            Verdict::Race(said, stages) => {
+            Verdict::Race(said, stages, _) => {
                 let names: Vec<_> = stages.iter().map(|s| s.name()).collect();
                 format!("race on {}: {}", buffers(case, stages, said), names.join(" and "))
             }
@@ -65,10 +70,21 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// Whether the report leads to what is wrong: a race names one of the rows that are not kept. What else shows names
+    /// none: a deadlock says for which rows everybody waits.
+    pub(crate) fn leads_to(&self, rows: &[&'static str]) -> bool {
+        match self {
+            Verdict::Race(_, _, named) => rows.iter().any(|row| named.contains(row)),
+            _ => true,
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Race(said, _) | Verdict::Deadlock(said) | Verdict::Unwritten(said) => f.write_str(said),
+            Verdict::Race(said, ..) | Verdict::Deadlock(said) | Verdict::Unwritten(said) => f.write_str(said),
             Verdict::Bytes => f.write_str("wrong bytes"),
         }
     }
@@ -129,7 +145,7 @@ impl Hunt {
         let (script, want) = self.script(seed);
         let ran = script.run_with(chooser(seed), wrong, Fails::default());
         let blocked = ran.seen.blocked;
-        (Verdict::of(ran.outcome.verdict, ran.stored, want), blocked)
+        (Verdict::of(self.case, ran.outcome, ran.stored, want), blocked)
     }
 
     /// Steps that lanes take in a run.

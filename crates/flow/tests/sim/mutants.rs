@@ -36,6 +36,7 @@ fn drop_row(report: &mut Report, hunt: &Hunt, row: &'static str, added: Option<R
     let name = format!("{} {row}", Flaw::Dropped);
     let found = hunt.first(&without(vec![row]));
     report.dropped(hunt, row, &found);
+    report.name(hunt.scenario, &name, &[row], &found);
     if found.is_some() {
         report.take(hunt.scenario, &name, found);
         return Dropped::Killed;
@@ -45,7 +46,9 @@ fn drop_row(report: &mut Report, hunt: &Hunt, row: &'static str, added: Option<R
         Some(others) if !others.is_empty() => {
             let name = format!("{name}, implied by {}, all dropped together", others.join(", "));
             let all = [vec![row], others.clone()].concat();
-            if report.take(hunt.scenario, &name, hunt.first(&without(all))) {
+            let found = hunt.first(&without(all.clone()));
+            report.name(hunt.scenario, &name, &all, &found);
+            if report.take(hunt.scenario, &name, found) {
                 return Dropped::Implied(others);
             }
         }
@@ -60,6 +63,7 @@ fn drop_row(report: &mut Report, hunt: &Hunt, row: &'static str, added: Option<R
 fn lower_depth(report: &mut Report, hunt: &Hunt, row: &'static str) {
     let (scenario, name) = (hunt.scenario, format!("{} {row}", Flaw::Tighter));
     if let found @ Some(_) = hunt.any(&row_flaw(Flaw::Tighter, row)) {
+        report.name(scenario, &name, &[row], &found);
         report.take(scenario, &name, found);
         return;
     }
@@ -95,7 +99,9 @@ fn break_rows(report: &mut Report, hunt: &Hunt) {
                 Flaw::Tighter => lower_depth(report, hunt, row.name),
                 _ => {
                     let found = hunt.first(&row_flaw(flaw, row.name));
-                    report.take(hunt.scenario, &format!("{flaw} {}", row.name), found);
+                    let name = format!("{flaw} {}", row.name);
+                    report.name(hunt.scenario, &name, &[row.name], &found);
+                    report.take(hunt.scenario, &name, found);
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forebay_flow::edges;
 use forebay_flow::table::Row;
 
-use crate::hunt::{Found, Hunt};
+use crate::hunt::{Found, Hunt, Verdict};
 use crate::run::Scenario;
 
 /// Where the checked-in report lies.
@@ -36,6 +36,9 @@ pub(crate) struct Report {
     apart: u32,
     agreed: u32,
     survivors: Vec<String>,
+    /// Races, of mutants of rows, that name a row that is not kept, and those that do not.
+    named: u32,
+    unnamed: Vec<String>,
     disagreements: Vec<String>,
     /// By table (its place among `edges::TABLES`) and row.
     lost: BTreeMap<(usize, &'static str), Lost>,
@@ -102,6 +105,18 @@ impl Report {
         }
     }
 
+    /// A race shows by its rows what is wrong: it names a row that is not kept.
+    pub(crate) fn name(&mut self, scenario: Scenario, name: &str, rows: &[&'static str], found: &Found) {
+        match found {
+            Some((_, why)) if !why.leads_to(rows) => {
+                say(&format!("UNNAMED   {scenario} {name}: {why}"));
+                self.unnamed.push(format!("{scenario} {name}: {why}"));
+            }
+            Some((_, Verdict::Race(..))) => self.named += 1,
+            _ => {}
+        }
+    }
+
     /// Rows that the order of a queue or of calls keeps: there is no operation to leave out.
     pub(crate) fn free(&mut self, _: Scenario, rows: &[Row]) {
         for row in rows {
@@ -162,8 +177,11 @@ impl Report {
         ));
         let judged = self.agreed + self.disagreements.len() as u32;
         say(&format!("static check and simulator agree on {} of {judged}", self.agreed));
+        let races = self.named + self.unnamed.len() as u32;
+        say(&format!("{} of {races} races name the row that is not kept", self.named));
         say(&format!("killed {} of {}", self.killed, self.killed + self.survivors.len() as u32));
         assert_eq!(self.survivors, Vec::<String>::new());
+        assert_eq!(self.unnamed, Vec::<String>::new());
         assert_eq!(self.disagreements, Vec::<String>::new());
         assert_eq!(
             self.needless(),

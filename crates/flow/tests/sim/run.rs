@@ -76,6 +76,8 @@ pub(crate) struct Ran {
     /// Extents that were published.
     pub(crate) extents: Vec<u64>,
     pub(crate) seen: Seen,
+    /// Batches that a close says were kicked.
+    pub(crate) batches: Option<u64>,
     /// What is not over: lanes, threads, answers of the store.
     pub(crate) left: Vec<String>,
     /// Whether the device, and with it every buffer, was let go.
@@ -252,8 +254,12 @@ impl Script {
         let weak = Arc::downgrade(&device);
         let extents: Extents = Arc::default();
         watch(&sim, &store, &extents);
-        let stored = self.stream(device, &sim, store.clone(), &extents);
+        let closed = self.stream(device, &sim, store.clone(), &extents);
         sim.settle();
+        let (stored, batches) = match closed {
+            Ok((objects, batches)) => (Ok(objects), Some(batches)),
+            Err(error) => (Err(error), None),
+        };
         let extents = extents.lock().unwrap().clone();
         let seen = seen.lock().unwrap().clone();
         Ran {
@@ -261,6 +267,7 @@ impl Script {
             stored,
             objects: store.objects(),
             extents,
+            batches,
             seen,
             left: sim.left(),
             is_free: weak.upgrade().is_none(),
@@ -297,14 +304,14 @@ impl Script {
         (self.bytes.len() as u64).div_ceil(self.plan.slice_bytes)
     }
 
-    /// Streams the script; what was stored.
+    /// Streams the script; what was stored, and batches that were kicked.
     fn stream(
         &self,
         device: Arc<dyn Device>,
         sim: &Sim,
         store: Arc<SimStore>,
         extents: &Extents,
-    ) -> Result<Objects, String> {
+    ) -> Result<(Objects, u64), String> {
         let published = extents.clone();
         let setup = |engine| Setup {
             engine,
@@ -319,10 +326,10 @@ impl Script {
         };
         let opened = Engine::open(device, &self.plan).and_then(|engine| Array::open(setup(engine)));
         let ended = opened.and_then(|array| self.feed(array, sim));
-        ended.map(|()| store.objects()).map_err(|e| e.to_string())
+        ended.map(|batches| (store.objects(), batches)).map_err(|e| e.to_string())
     }
 
-    fn feed(&self, array: Array, sim: &Sim) -> Result<(), forebay_flow::Error> {
+    fn feed(&self, array: Array, sim: &Sim) -> Result<u64, forebay_flow::Error> {
         let mut rest = &self.bytes[..];
         for &act in &self.acts {
             match act {
@@ -337,7 +344,7 @@ impl Script {
         }
         let closed = array.close()?;
         assert_eq!(closed.extent, self.extent(), "what a close claims");
-        Ok(())
+        Ok(closed.progress.batches)
     }
 
     /// What a host with one batch at a time stores.

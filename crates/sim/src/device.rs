@@ -44,6 +44,8 @@ pub struct Outcome {
     pub race: Option<Race>,
     /// The choices that were made, for [`Replay`](crate::Replay).
     pub choices: String,
+    /// Times that the chooser was asked who goes on, also where only one could.
+    pub points: u64,
     /// Steps of lanes, and answers of the store.
     pub steps: u64,
     /// Hash of all steps and accesses in their order: two runs with the same one did the same.
@@ -129,6 +131,12 @@ impl Sim {
         self.inside.machine.lock().extra = Extra::Test(Box::new(extra));
     }
 
+    /// Whether a verdict stands, or the chooser has ended the run: threads are on their way out, each for itself.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.inside.machine.lock().verdict.is_some()
+    }
+
     /// Lets anybody read what nobody wrote from now on: for tests in which something fails, after which a batch may be
     /// packed from what never came. It is not delivered.
     pub fn trust_memory(&self) {
@@ -155,7 +163,8 @@ impl Sim {
         let state = self.inside.machine.lock();
         let verdict = state.verdict.clone().filter(|_| !state.stopped);
         let (race, stopped, choices) = (state.race.clone(), state.stopped, state.choices.clone());
-        Outcome { verdict, race, stopped, choices, steps: state.steps, trace: state.trace }
+        let (points, steps, trace) = (state.points, state.steps, state.trace);
+        Outcome { verdict, race, stopped, choices, points, steps, trace }
     }
 }
 

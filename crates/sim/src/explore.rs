@@ -63,7 +63,15 @@ impl<'a> Point<'a> {
         self.state.key()
     }
 
-    /// The number by which an actor is known in any order: answers have places that change.
+    /// The number of an actor, the same in the whole run: answers have places that change.
+    pub(crate) fn number(&self, who: Actor) -> u64 {
+        let Some(place) = who.checked_sub(LANES + THREADS) else { return who as u64 };
+        let (by, number) = self.state.answers[place].by;
+        // Nobody but a thread or an answer asks, so it is beyond lanes and threads.
+        (by as u64) << 32 | number as u64
+    }
+
+    /// The same, small enough for a set.
     fn identity(&self, who: Actor) -> u8 {
         let Some(place) = who.checked_sub(LANES + THREADS) else { return who as u8 };
         let (by, number) = self.state.answers[place].by;

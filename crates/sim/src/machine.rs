@@ -107,6 +107,7 @@ pub(crate) struct State {
     /// What a test has to say of the state of what the simulation does not see.
     pub(crate) extra: Extra,
     pub(crate) choices: String,
+    pub(crate) points: u64,
     pub(crate) steps: u64,
     /// Times that somebody went on.
     turns: u64,
@@ -187,6 +188,7 @@ impl State {
             mixed: false,
             extra: Extra::None,
             choices: String::new(),
+            points: 0,
             steps: 0,
             turns: 0,
             trace: 0,
@@ -224,6 +226,7 @@ impl State {
             mixed: self.mixed,
             extra: Extra::Said(self.extra.said()),
             choices: String::new(),
+            points: 0,
             steps: self.steps,
             turns: 0,
             trace: 0,
@@ -376,6 +379,7 @@ impl State {
 
     /// Who goes on; nobody where the chooser ends the run.
     fn pick(&mut self, who: &[Actor]) -> Option<Actor> {
+        self.points += 1;
         let mut chooser = std::mem::replace(&mut self.chooser, Box::new(choose::First));
         let next = chooser.next(&Point::new(self, who));
         self.chooser = chooser;

@@ -9,7 +9,7 @@ fn it_is_a_device() {
     for memory in [Memory::Host, Memory::Device] {
         for seed in 0..4 {
             let choosers: [Box<dyn Chooser>; 2] =
-                [Box::new(Random::new(seed)), Box::new(Priorities::new(seed))];
+                [Box::new(Random::new(seed)), Box::new(Priorities::new(seed, 3, 100))];
             for chooser in choosers {
                 let sim = Sim::open(memory, chooser);
                 let blosc = Blosc { inner: BloscInner::Lz4, level: 1, shuffle: Shuffle::Byte, block: None };

@@ -64,7 +64,7 @@ pub(crate) struct Wrong {
     pub(crate) fails: Option<u64>,
 }
 
-/// What was seen of a run.
+/// What was seen of a run, up to its verdict.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Seen {
     /// What was called.
@@ -103,12 +103,17 @@ struct Hooks {
 }
 
 impl Hooks {
+    /// Notes something, unless the run is over: then threads go side by side.
+    fn note(&self, what: impl FnOnce(&mut Seen)) {
+        if !self.sim.is_over() {
+            what(&mut self.seen.lock().unwrap());
+        }
+    }
+
     /// Counts a call; whether it is the one that fails.
     fn call(&self, what: &'static str) -> Result<(), Error> {
-        let mut seen = self.seen.lock().unwrap();
-        let number = seen.calls.len() as u64;
-        seen.calls.push(what);
-        drop(seen);
+        let number = self.seen.lock().unwrap().calls.len() as u64;
+        self.note(|seen| seen.calls.push(what));
         if self.wrong.fails == Some(number) {
             // What a wait that fails, or a lane that cannot record, should have ordered is never delivered; only, nobody
             // may hang or lie.
@@ -172,7 +177,7 @@ impl Flawed {
             let mut known = self.known.lock().unwrap();
             let slot = known.iter().filter(|(_, r, _)| r == row).count();
             known.push((mark, *row, slot));
-            self.hooks.seen.lock().unwrap().marks.push((mark.0, row.name));
+            self.hooks.note(|seen| seen.marks.push((mark.0, row.name)));
             *left -= 1;
             if *left == 0 {
                 expected.pop();
@@ -210,7 +215,7 @@ impl Flawed {
         };
         if let (Some(_), Some((mark, generation))) = (flaw, wait) {
             let blocks = u64::from(!self.sim().is_reached(mark, generation));
-            self.hooks.seen.lock().unwrap().blocked += blocks;
+            self.hooks.note(|seen| seen.blocked += blocks);
         }
         wait
     }
@@ -281,11 +286,11 @@ impl Device for Flawed {
     fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
         let row = self.row_of(mark);
         if let Some(row) = row {
-            self.hooks.seen.lock().unwrap().recorded.push((row.name, generation));
+            self.hooks.note(|seen| seen.recorded.push((row.name, generation)));
         }
         let called = self.call(if on.is_host() { "record" } else { "record on a lane" });
         if let (Err(_), Some(row)) = (&called, row) {
-            self.hooks.seen.lock().unwrap().refused = Some((row.name, generation));
+            self.hooks.note(|seen| seen.refused = Some((row.name, generation)));
         }
         // A gate that stays shut would park its lane for ever, and nobody could do anything: it opens, and then fails.
         if called.is_err() && row.is_none_or(|row| row.name != GATE) {
@@ -310,7 +315,7 @@ impl Device for Flawed {
         let row = self.row_of(mark);
         let on = row.map_or(on, |row| self.hooks.lane(row.to, on));
         if row.is_some_and(|row| row.name == GATE) {
-            self.hooks.seen.lock().unwrap().armed.push(generation);
+            self.hooks.note(|seen| seen.armed.push(generation));
         }
         if let Some((mark, generation)) = self.instead(mark, generation) {
             // With a flaw a record may come only after the wait: the lane stands there, and what comes of it is judged.
@@ -367,10 +372,11 @@ impl Device for Flawed {
         }
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
         let entered = (thread, stage, generation);
-        let all = &mut self.hooks.seen.lock().unwrap().entered;
-        if all.last() != Some(&entered) {
-            all.push(entered);
-        }
+        self.hooks.note(|seen| {
+            if seen.entered.last() != Some(&entered) {
+                seen.entered.push(entered);
+            }
+        });
         self.sim().enter(stage, generation, at);
     }
 

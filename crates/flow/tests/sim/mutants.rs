@@ -137,7 +137,10 @@ fn the_references_two_losses_are_found_at_once() {
         ("tail_published", ["TailUpload"; 3], "Aggregate"),
     ] {
         let (why, _) = hunt.verdict(0, &row_flaw(Flaw::Dropped, row));
-        let why = why.expect(row).to_string();
+        let why = why.expect(row);
+        // A canary: another row would not do.
+        assert!(why.leads_to(&[row]) && !why.leads_to(&["staging_free"]), "{row}: {why}");
+        let why = why.to_string();
         assert!(writer.iter().any(|w| why.contains(w)) && why.contains(reader), "{row}: {why}");
         assert!(why.split("; rows ").nth(1).is_some_and(|rows| rows.contains(row)), "{row}: {why}");
         say(&format!("{row}: {why}"));

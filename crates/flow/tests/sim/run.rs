@@ -232,9 +232,10 @@ impl Script {
     /// and everything about it must be the same, each step and each access in its place.
     pub(crate) fn run_with(&self, chooser: Box<dyn Chooser>, wrong: &Wrong, fails: Fails) -> Ran {
         let ran = self.run_once(chooser, wrong, fails);
-        let again = self.run_once(Box::new(Replay::new(&ran.outcome.choices)), wrong, fails);
-        // After a verdict threads go their own ways out, side by side.
-        let same = ran.outcome == again.outcome && (ran.outcome.verdict.is_some() || ran == again);
+        let again = self.run_once(Box::new(Replay::of(&ran.outcome)), wrong, fails);
+        // After a verdict, or a stop, threads go their own ways out, side by side: what was done up to there is the same.
+        let is_whole = ran.outcome.verdict.is_none() && !ran.outcome.stopped;
+        let same = if is_whole { ran == again } else { (&ran.outcome, &ran.seen) == (&again.outcome, &again.seen) };
         assert!(same, "the same choices, another run: {ran:?}\n{again:?}");
         ran
     }

@@ -53,7 +53,8 @@ impl Subject {
     /// it submits; between those and the hand-over, whoever drains, no call of the device is made that could fail.
     fn kicked(&self, ran: &Ran) -> Vec<u64> {
         let case = self.scenario.case();
-        let queued = |s: Stage| !s.lane(case).is_host() && matches!(s.submitter(), Stage::Kick | Stage::Fetch);
+        let queued =
+            |s: Stage| !s.lane(case).is_host() && matches!(s.submitter(), Stage::Kick | Stage::Fetch);
         let leaves = rows(case).filter(|(_, r)| queued(r.from) && r.mechanism(case).costs());
         let ended = |name: &str| {
             let failed = |at: &&(&str, u64)| ran.seen.refused != Some(**at);

@@ -26,6 +26,8 @@ pub(crate) enum Verdict {
     /// A read of bytes that nobody wrote.
     Unwritten(String),
     Bytes,
+    /// A mark that comes round too early is refused by the device: an error of the run, and no verdict on an order.
+    Refused(String),
 }
 
 impl Verdict {
@@ -33,18 +35,14 @@ impl Verdict {
     ///
     /// # Panics
     /// The run failed otherwise: that is no verdict on an order.
-    fn of(
-        case: Case,
-        outcome: Outcome,
-        stored: Result<Objects, String>,
-        want: &Objects,
-    ) -> Option<Verdict> {
+    fn of(case: Case, outcome: Outcome, stored: Result<Objects, String>, want: &Objects) -> Option<Verdict> {
         if let (Some(race), Some(said)) = (outcome.race, &outcome.verdict) {
             return Some(Verdict::Race(said.clone(), stages_of(said), proof::missing(case, &race)));
         }
         match (outcome.verdict, stored) {
             (Some(said), _) if said.ends_with("nobody wrote them") => Some(Verdict::Unwritten(said)),
             (Some(said), _) => Some(Verdict::Deadlock(said)),
+            (None, Err(said)) if said.ends_with("was recorded before") => Some(Verdict::Refused(said)),
             (None, Err(said)) => panic!("no verdict on an order: {said}"),
             (None, Ok(stored)) => (stored != *want).then_some(Verdict::Bytes),
         }
@@ -66,6 +64,7 @@ impl Verdict {
                 format!("{} reads what nobody wrote of {buffer}", names.join(" and "))
             }
             Verdict::Bytes => "wrong bytes".to_owned(),
+            Verdict::Refused(_) => "a mark out of turn".to_owned(),
         }
     }
 }
@@ -84,7 +83,10 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Race(said, ..) | Verdict::Deadlock(said) | Verdict::Unwritten(said) => f.write_str(said),
+            Verdict::Race(said, ..)
+            | Verdict::Deadlock(said)
+            | Verdict::Unwritten(said)
+            | Verdict::Refused(said) => f.write_str(said),
             Verdict::Bytes => f.write_str("wrong bytes"),
         }
     }
@@ -153,18 +155,18 @@ impl Hunt {
         self.script(seed).0.run_with(chooser(seed), wrong, Fails::default()).outcome.steps
     }
 
-    fn among(&self, schedules: u64, wrong: &Wrong) -> Found {
-        (0..schedules).find_map(|seed| Some((seed, self.verdict(seed, wrong).0?)))
+    fn among(&self, schedules: u64, wrong: &Wrong) -> impl Iterator<Item = (u64, Verdict)> {
+        (0..schedules).filter_map(|seed| Some((seed, self.verdict(seed, wrong).0?)))
     }
 
-    /// The first schedule that finds what must be found.
+    /// The first schedule with a verdict on an order, where there must be one.
     pub(crate) fn first(&self, wrong: &Wrong) -> Found {
-        self.among(TRIES, wrong)
+        self.among(TRIES, wrong).find(|(_, why)| !matches!(why, Verdict::Refused(_)))
     }
 
-    /// The same where nothing should be: fewer schedules.
+    /// The first schedule in which anything shows, where nothing should: fewer of them.
     pub(crate) fn any(&self, wrong: &Wrong) -> Found {
-        self.among(TRIES_RIGHT, wrong)
+        self.among(TRIES_RIGHT, wrong).next()
     }
 
     /// Waits for a row that are not met when they are called, in those schedules or, for what shows rarely, in all.

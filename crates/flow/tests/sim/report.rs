@@ -51,6 +51,7 @@ impl Report {
     pub(crate) fn take(&mut self, scenario: Scenario, name: &str, found: Found) -> bool {
         match &found {
             Some((seed, why)) => {
+                assert!(!matches!(why, Verdict::Refused(_)), "{scenario} {name}: {why}");
                 self.killed += 1;
                 say(&format!("killed    {scenario} {name}: schedule {seed}: {why}"));
             }

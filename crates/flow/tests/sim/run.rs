@@ -235,7 +235,8 @@ impl Script {
         let again = self.run_once(Box::new(Replay::of(&ran.outcome)), wrong, fails);
         // After a verdict, or a stop, threads go their own ways out, side by side: what was done up to there is the same.
         let is_whole = ran.outcome.verdict.is_none() && !ran.outcome.stopped;
-        let same = if is_whole { ran == again } else { (&ran.outcome, &ran.seen) == (&again.outcome, &again.seen) };
+        let same =
+            if is_whole { ran == again } else { (&ran.outcome, &ran.seen) == (&again.outcome, &again.seen) };
         assert!(same, "the same choices, another run: {ran:?}\n{again:?}");
         ran
     }

@@ -13,12 +13,14 @@ use host::kernels;
 use plan::{Codec, Memory};
 
 use crate::choose::Chooser;
+use crate::clock::Clock;
 use crate::deeds::{self, Deeds, known, uses};
 use crate::digest::Digest;
 use crate::encoder::SimEncoder;
 use crate::key::Extra;
-use crate::machine::{Kernel, Machine, Need, Step, me};
+use crate::machine::{Machine, me};
 use crate::memory::adopt;
+use crate::step::{Kernel, Need, Step};
 use crate::written::Deed;
 
 /// A simulated device. Clones are the same device.
@@ -31,6 +33,10 @@ pub struct Sim {
 pub(crate) struct Inside {
     machine: Arc<Machine>,
 }
+
+/// A moment in the run of a thread: see [`Sim::queue_as_of`].
+#[derive(Clone, Debug)]
+pub struct Moment(Clock);
 
 /// What a simulated run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +81,7 @@ impl Sim {
         let lane = lane_index(on)?;
         let mut state = self.inside.machine.lock();
         state.tell(mark, generation)?;
-        let clock = state.clocks[me()];
+        let clock = state.queued_by(me());
         let steps = &mut state.lanes[lane];
         let last = steps.iter().rposition(|s| matches!(s, Step::Run { .. })).unwrap_or(steps.len());
         steps.insert(last, Step::Record(mark, generation, clock));
@@ -90,9 +96,21 @@ impl Sim {
     pub fn wait_ahead(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
         let lane = lane_index(on)?;
         let mut state = self.inside.machine.lock();
-        let clock = state.clocks[me()];
+        let clock = state.queued_by(me());
         state.lanes[lane].push_back(Step::Wait(mark, generation, clock));
         Ok(())
+    }
+
+    /// What this thread has seen and done by now.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment(self.inside.machine.lock().clocks[me()])
+    }
+
+    /// What this thread queues from now on, on lanes and at the store, counts as queued at a moment before: what would be
+    /// known of a call that comes too early. `None`: as it is. For tests that must see it found.
+    pub fn queue_as_of(&self, moment: Option<&Moment>) {
+        self.inside.machine.lock().queues_as_of[me()] = moment.map(|moment| moment.0);
     }
 
     /// Whether a generation of a mark is reached by now.
@@ -182,8 +200,8 @@ impl Inside {
             // Nothing would run it, nor let go of what it holds.
             return Err(Error::new(Operation::Wait, "stopped"));
         }
-        let clock = state.clocks[me];
-        let by = Access { caller: me, call: clock.of(me), ..*state.stage(me) };
+        let (clock, call) = (state.queued_by(me), state.clocks[me].of(me));
+        let by = Access { caller: me, call, ..*state.stage(me) };
         state.lanes[lane].push_back(Step::Run { kernel, touches, deeds, by, clock });
         drop(state);
         self.machine.block(Need::Turn)
@@ -234,7 +252,7 @@ impl Device for Sim {
         match on.device_index() {
             None => state.reach_on_host(mark, generation, me(), on == Lane::Sink),
             Some(lane) => {
-                let clock = state.clocks[me()];
+                let clock = state.queued_by(me());
                 state.lanes[lane].push_back(Step::Record(mark, generation, clock));
             }
         }
@@ -248,7 +266,7 @@ impl Device for Sim {
         };
         let mut state = self.inside.machine.lock();
         state.expect_told(mark, generation)?;
-        let clock = state.clocks[me()];
+        let clock = state.queued_by(me());
         state.lanes[lane].push_back(Step::Wait(mark, generation, clock));
         Ok(())
     }

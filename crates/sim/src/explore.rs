@@ -29,7 +29,8 @@ use device::sync::{Arc, Mutex, MutexGuard};
 
 use crate::choose::{Chooser, Next, Numbers};
 use crate::clock::{Actor, LANES, THREADS};
-use crate::machine::{Need, State};
+use crate::machine::State;
+use crate::step::Need;
 
 /// Actors, a bit each: lanes, threads, answers of the store by who asked for them.
 type Set = u128;

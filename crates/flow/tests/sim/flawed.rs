@@ -5,6 +5,7 @@
 //! wait or a record is for; the orchestration itself runs unchanged, and so its own checks have nothing to say.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,7 @@ use device::{
 };
 use forebay_flow::table::{Case, Mechanism, Row, Stage, rows};
 use plan::{Codec, Memory};
-use sim::Sim;
+use sim::{Moment, Sim};
 
 /// What is wrong with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(crate) enum Flaw {
     Early,
     /// The host records it for the generation after as well.
     Ahead,
+    /// What is queued after a stage of the host by the order of calls counts as queued before that stage has begun.
+    Uncalled,
     /// A gate is opened twice for each generation.
     Twice,
     /// A gate is opened for every second generation only.
@@ -45,6 +48,7 @@ impl fmt::Display for Flaw {
             Flaw::Tighter => "its depth lower by one",
             Flaw::Early => "recorded before the work",
             Flaw::Ahead => "published too early",
+            Flaw::Uncalled => "called too early",
             Flaw::Twice => "published twice",
             Flaw::Never => "never published",
         })
@@ -90,7 +94,7 @@ pub(crate) const GATE: &str = "tail_published";
 
 thread_local! {
     /// The stage that this thread works for, but for what the store does on it.
-    static STAGE: Cell<&'static str> = const { Cell::new("") };
+    static STAGE: Cell<(&'static str, u64)> = const { Cell::new(("", 0)) };
 }
 
 /// What the device shares with its encoder.
@@ -100,9 +104,52 @@ struct Hooks {
     case: Case,
     wrong: Arc<Wrong>,
     seen: Arc<Mutex<Seen>>,
+    /// When each generation of the stage began that something is called too early for.
+    begun: Arc<Mutex<BTreeMap<u64, Moment>>>,
 }
 
 impl Hooks {
+    /// The row that calls come too early for.
+    fn uncalled(&self) -> Option<Row> {
+        let (_, named) = self.wrong.flaw.as_ref().filter(|(flaw, _)| *flaw == Flaw::Uncalled)?;
+        rows(self.case).map(|(_, row)| row).find(|row| named.contains(&row.name))
+    }
+
+    fn begun(&self, generation: u64) -> Option<Moment> {
+        self.begun.lock().unwrap().get(&generation).cloned()
+    }
+
+    /// Notes when a stage begins; what the store is given counts from then on as given before that.
+    fn note_begin(&self, stage: &str, generation: u64) {
+        let Some(row) = self.uncalled() else { return };
+        if stage == row.from.name() && !is_on(Lane::Sink) {
+            let moment = || self.sim.moment();
+            self.begun.lock().unwrap().entry(generation).or_insert_with(moment);
+        }
+        if row.to == Stage::SinkWrite {
+            let given = (stage == row.to.name()).then(|| self.begun(generation)).flatten();
+            self.sim.queue_as_of(given.as_ref());
+        }
+    }
+
+    /// Queues something for a stage: too early, where that is what is wrong with it.
+    fn queue<T>(&self, stage: &str, generation: u64, queue: impl FnOnce() -> T) -> T {
+        let row = self.uncalled().filter(|row| row.to.name() == stage);
+        let before = row.and_then(|row| generation.checked_sub(u64::from(row.depth(self.case))));
+        let Some(moment) = before.and_then(|before| self.begun(before)) else { return queue() };
+        self.sim.queue_as_of(Some(&moment));
+        let queued = queue();
+        self.sim.queue_as_of(None);
+        queued
+    }
+
+    /// Queues work of the entered stage, on the lane that it really goes to.
+    fn work<T>(&self, on: Lane, queue: impl FnOnce(Lane) -> T) -> T {
+        let (stage, generation) = STAGE.get();
+        let lane = self.lane_of_work(on);
+        self.queue(stage, generation, || queue(lane))
+    }
+
     /// Notes something, unless the run is over: then threads go side by side.
     fn note(&self, what: impl FnOnce(&mut Seen)) {
         if !self.sim.is_over() {
@@ -127,7 +174,7 @@ impl Hooks {
 
     /// The lane that work of the entered stage really goes to.
     fn lane_of_work(&self, on: Lane) -> Lane {
-        let stage = Stage::ALL.into_iter().find(|s| s.name() == STAGE.get());
+        let stage = Stage::ALL.into_iter().find(|s| s.name() == STAGE.get().0);
         let stage = stage.expect("work is queued for a stage");
         assert_eq!(stage.lane(self.case), on, "{stage:?} is what this thread has entered");
         self.lane(stage, on)
@@ -157,7 +204,7 @@ impl Flawed {
         expected.reverse();
         let marks = if wrong.added.is_some() { RING } else { 0 };
         let added = (0..marks).map(|_| sim.mark().unwrap()).collect();
-        let hooks = Hooks { sim, case, wrong: Arc::new(wrong), seen: Arc::default() };
+        let hooks = Hooks { sim, case, wrong: Arc::new(wrong), seen: Arc::default(), begun: Arc::default() };
         let seen = hooks.seen.clone();
         (Flawed { hooks, expected: Mutex::new(expected), known: Mutex::default(), added }, seen)
     }
@@ -319,10 +366,12 @@ impl Device for Flawed {
         }
         if let Some((mark, generation)) = self.instead(mark, generation) {
             // With a flaw a record may come only after the wait: the lane stands there, and what comes of it is judged.
-            match on.is_host() || self.hooks.wrong.flaw.is_none() {
-                true => self.sim().wait(on, mark, generation)?,
-                false => self.sim().wait_ahead(on, mark, generation)?,
-            }
+            let wait = || match on.is_host() || self.hooks.wrong.flaw.is_none() {
+                true => self.sim().wait(on, mark, generation),
+                false => self.sim().wait_ahead(on, mark, generation),
+            };
+            let (stage, depth) = row.map_or(("", 0), |row| (row.to.name(), row.depth(self.hooks.case)));
+            self.hooks.queue(stage, generation + u64::from(depth), wait)?;
         }
         row.map_or(Ok(()), |row| self.wait_for_added(on, row, generation))
     }
@@ -368,8 +417,9 @@ impl Device for Flawed {
 
     fn enter(&self, stage: &'static str, generation: u64, at: &'static Location<'static>) {
         if !is_on(Lane::Sink) {
-            STAGE.set(stage);
+            STAGE.set((stage, generation));
         }
+        self.hooks.note_begin(stage, generation);
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
         let entered = (thread, stage, generation);
         self.hooks.note(|seen| {
@@ -386,22 +436,22 @@ impl Device for Flawed {
 
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
         self.call("copy")?;
-        self.sim().copy(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.sim().copy(on, job))
     }
 
     fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error> {
         self.call("fill")?;
-        self.sim().fill(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.sim().fill(on, job))
     }
 
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
         self.call("scatter")?;
-        self.sim().scatter(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.sim().scatter(on, job))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
         self.call("aggregate")?;
-        self.sim().aggregate(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.sim().aggregate(on, job))
     }
 
     fn prepare(
@@ -450,6 +500,6 @@ impl Encoder for FlawedEncoder {
 
     fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
         self.hooks.call("encode")?;
-        self.encoder.encode(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.encoder.encode(on, job))
     }
 }

@@ -70,13 +70,15 @@ impl Verdict {
 }
 
 impl Verdict {
+    /// Whether it is a race that names a row.
+    pub(crate) fn names(&self, row: &str) -> bool {
+        matches!(self, Verdict::Race(_, _, named) if named.contains(&row))
+    }
+
     /// Whether the report leads to what is wrong: a race names one of the rows that are not kept. What else shows names
     /// none: a deadlock says for which rows everybody waits.
     pub(crate) fn leads_to(&self, rows: &[&'static str]) -> bool {
-        match self {
-            Verdict::Race(_, _, named) => rows.iter().any(|row| named.contains(row)),
-            _ => true,
-        }
+        !matches!(self, Verdict::Race(..)) || rows.iter().any(|row| self.names(row))
     }
 }
 

@@ -3,7 +3,7 @@
 //! bytes. The checks that would object to any row that is left out are not in play: the run itself keeps every row.
 
 use forebay_flow::proof::{self, Variant};
-use forebay_flow::table::{Buffer, Case, Clock, Kind, Row, Stage, rows};
+use forebay_flow::table::{Buffer, Case, Clock, Kind, Mechanism, Row, Stage, rows};
 use plan::{Memory, Mode};
 
 use crate::flawed::{Flaw, GATE, Wrong};
@@ -82,11 +82,27 @@ fn lower_depth(report: &mut Report, hunt: &Hunt, row: &'static str) {
     }
 }
 
+/// A row that the order of calls keeps costs no operation that could be left out: what it orders is called too early.
+fn call_early(report: &mut Report, hunt: &Hunt, row: Row) {
+    let (name, wrong) = (format!("{} {}", Flaw::Uncalled, row.name), row_flaw(Flaw::Uncalled, row.name));
+    // Some tell a stage what to do, or are behind other waits of it: there the call orders no two uses of a buffer.
+    if proof::without(hunt.case, row).is_none() {
+        return report.right(hunt.scenario, &name, hunt.any(&wrong));
+    }
+    let found = hunt.first(&wrong);
+    report.name(hunt.scenario, &name, &[row.name], &found);
+    report.agree(found.is_some(), || format!("{} {name}: {found:?}", hunt.scenario));
+    report.take(hunt.scenario, &name, found);
+}
+
 fn break_rows(report: &mut Report, hunt: &Hunt) {
     let case = hunt.case;
     let (costly, free): (Vec<_>, Vec<_>) =
         rows(case).map(|(_, r)| r).partition(|r| r.mechanism(case).costs());
-    report.free(hunt.scenario, &free);
+    report.free(case, &free);
+    free.into_iter()
+        .filter(|row| row.mechanism(case) == Mechanism::Call)
+        .for_each(|row| call_early(report, hunt, row));
     for row in costly {
         let dropped = drop_row(report, hunt, row.name, None);
         // The static check and the simulator agree: both miss the row.

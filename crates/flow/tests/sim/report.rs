@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forebay_flow::edges;
-use forebay_flow::table::Row;
+use forebay_flow::table::{Case, Mechanism, Row, Stage, rows};
 
 use crate::hunt::{Found, Hunt, Verdict};
 use crate::run::Scenario;
@@ -42,8 +42,21 @@ pub(crate) struct Report {
     disagreements: Vec<String>,
     /// By table (its place among `edges::TABLES`) and row.
     lost: BTreeMap<(usize, &'static str), Lost>,
-    /// Rows that cost nothing, with how many combinations they are live in.
-    free: BTreeMap<&'static str, u32>,
+    /// Rows that cost nothing.
+    free: BTreeMap<&'static str, Free>,
+}
+
+/// A row that costs nothing.
+#[derive(Debug, Default)]
+struct Free {
+    /// Whether the order of calls keeps it; otherwise that of a lane.
+    by_call: bool,
+    /// Combinations in which it is live.
+    live: u32,
+    /// Whether what waits is on a device lane.
+    on_device: bool,
+    /// Stages elsewhere that raced with the other stage of the row.
+    left: u32,
 }
 
 impl Report {
@@ -119,9 +132,35 @@ impl Report {
     }
 
     /// Rows that the order of a queue or of calls keeps: there is no operation to leave out.
-    pub(crate) fn free(&mut self, _: Scenario, rows: &[Row]) {
+    pub(crate) fn free(&mut self, case: Case, rows: &[Row]) {
         for row in rows {
-            *self.free.entry(row.name).or_default() += 1;
+            let free = self.free.entry(row.name).or_default();
+            free.live += 1;
+            free.by_call = row.mechanism(case) == Mechanism::Call;
+            free.on_device = !row.to.lane(case).is_host();
+        }
+    }
+
+    /// A stage has left its lane, and with it the rows that its queue has kept: those of the two that race.
+    pub(crate) fn queue_left(&mut self, case: Case, stage: Stage, found: &Found) {
+        let Some((_, why)) = found else { return };
+        let queue = |r: &Row| r.mechanism(case) == Mechanism::Queue && [r.from, r.to].contains(&stage);
+        for (_, row) in rows(case).filter(|(_, r)| queue(r) && why.names(r.name)) {
+            self.free.entry(row.name).or_default().left += 1;
+        }
+    }
+
+    /// What becomes of rows that cost nothing: a line each.
+    fn say_free(&self) {
+        for (row, Free { by_call, live, on_device, left }) in &self.free {
+            let why = if *by_call {
+                "kept by the order of calls; called too early, above".to_owned()
+            } else if *on_device {
+                format!("kept by the order of its queue; {left} stages elsewhere race for it")
+            } else {
+                "kept by the order of one program, which simulated runs are held to (`program`)".to_owned()
+            };
+            say(&format!("free      {row}, live in {live}: {why}"));
         }
     }
 
@@ -162,11 +201,7 @@ impl Report {
     /// # Panics
     /// Something survived, the two checks disagree, or the checked-in report is stale.
     pub(crate) fn close(&self) {
-        let free: Vec<_> = self.free.iter().map(|(row, count)| format!("{row} ({count})")).collect();
-        say(&format!(
-            "free      kept by the order of a queue or of calls, nothing to break: {}",
-            free.join(", ")
-        ));
+        self.say_free();
         say(&format!("{} mutants are right and only slower", self.slower));
         say(&format!(
             "{} stages elsewhere are right: the static check lets them pass, and nothing is found",
@@ -189,6 +224,8 @@ impl Report {
             Vec::<&str>::new(),
             "implied wherever they are live: they leave the table"
         );
+        let queued = self.free.values().filter(|f| f.live > 0 && !f.by_call && f.on_device);
+        assert!(queued.clone().all(|f| f.left > 0), "a queue keeps a row for which no stage elsewhere races");
         match std::env::var_os(WRITE_TO) {
             // Debug builds try fewer combinations.
             _ if cfg!(debug_assertions) => {}

@@ -85,9 +85,9 @@ fn lower_depth(report: &mut Report, hunt: &Hunt, row: &'static str) {
 /// A row that the order of calls keeps costs no operation that could be left out: what it orders is called too early.
 fn call_early(report: &mut Report, hunt: &Hunt, row: Row) {
     let (name, wrong) = (format!("{} {}", Flaw::Uncalled, row.name), row_flaw(Flaw::Uncalled, row.name));
-    // Some tell a stage what to do, or are behind other waits of it: there the call orders no two uses of a buffer.
+    // One that only tells a stage what to do orders no two uses of a buffer.
     if proof::without(hunt.case, row).is_none() {
-        return report.right(hunt.scenario, &name, hunt.any(&wrong));
+        return report.needless_call(hunt.scenario, &name, hunt.any(&wrong));
     }
     let found = hunt.first(&wrong);
     report.name(hunt.scenario, &name, &[row.name], &found);

@@ -33,6 +33,7 @@ pub(crate) struct Report {
     killed: u32,
     slower: u32,
     right: u32,
+    calls: u32,
     apart: u32,
     agreed: u32,
     survivors: Vec<String>,
@@ -86,6 +87,13 @@ impl Report {
     pub(crate) fn right(&mut self, scenario: Scenario, name: &str, found: Found) {
         self.agree(found.is_none(), || format!("{scenario} {name} is sound, and yet {found:?}"));
         self.right += 1;
+        say(&format!("right     {scenario} {name}"));
+    }
+
+    /// A call too early that orders no two uses of a buffer, by what the static check says.
+    pub(crate) fn needless_call(&mut self, scenario: Scenario, name: &str, found: Found) {
+        self.agree(found.is_none(), || format!("{scenario} {name}: no two uses, and yet {found:?}"));
+        self.calls += 1;
         say(&format!("right     {scenario} {name}"));
     }
 
@@ -211,6 +219,7 @@ impl Report {
             "{} stages elsewhere are refused, and nothing is found: the static check is stricter, each line says why",
             self.apart
         ));
+        say(&format!("{} calls too early order no two uses of a buffer, and nothing is found", self.calls));
         let judged = self.agreed + self.disagreements.len() as u32;
         say(&format!("static check and simulator agree on {} of {judged}", self.agreed));
         let races = self.named + self.unnamed.len() as u32;

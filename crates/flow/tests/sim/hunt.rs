@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::fmt;
 
 use forebay_flow::proof;
-use forebay_flow::table::{Buffer, Case, Stage};
+use forebay_flow::table::{Buffer, Case, Row, Stage};
 use sim::{Numbers, Outcome};
 
 use crate::chooser;
@@ -73,6 +73,15 @@ impl Verdict {
     /// Whether it is a race that names a row.
     pub(crate) fn names(&self, row: &str) -> bool {
         matches!(self, Verdict::Race(_, _, named) if named.contains(&row))
+    }
+
+    /// Whether it shows that a row is not kept, whether or not it costs something: its second stage races with the first
+    /// one, or takes what that one has not written yet.
+    pub(crate) fn lacks(&self, row: Row) -> bool {
+        match self {
+            Verdict::Unwritten(said) => stages_of(said) == [row.to] && said.contains(row.guards.name()),
+            _ => self.names(row.name),
+        }
     }
 
     /// Whether the report leads to what is wrong: a race names one of the rows that are not kept. What else shows names

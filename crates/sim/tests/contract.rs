@@ -24,3 +24,17 @@ fn it_is_a_device() {
         }
     }
 }
+
+/// Somebody can always go on, and nothing comes of it.
+#[test]
+fn a_run_that_goes_round_in_circles_ends_with_a_verdict() {
+    for chooser in [Box::new(Random::new(0)) as Box<dyn Chooser>, Box::new(Priorities::new(0, 3, 100))] {
+        let sim = Sim::open(Memory::Host, chooser);
+        let mut turns = 0;
+        while sim.turn().is_ok() {
+            turns += 1;
+        }
+        let said = sim.outcome().verdict.unwrap();
+        assert!(said.starts_with("livelock") && turns > 1000, "{turns}: {said}");
+    }
+}

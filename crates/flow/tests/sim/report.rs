@@ -164,7 +164,7 @@ impl Report {
             let why = if *by_call {
                 "kept by the order of calls; called too early, above".to_owned()
             } else if *on_device {
-                format!("kept by the order of its queue; {left} stages elsewhere race for it")
+                format!("kept by the order of its queue; {left} stages elsewhere show that it is missing")
             } else {
                 "kept by the order of one program, which simulated runs are held to (`program`)".to_owned()
             };

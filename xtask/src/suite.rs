@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::exec::{Outcome, cargo, show};
+use crate::exec::{Outcome, cargo, lines, show};
 use crate::{kernels, readers, tidy};
 
 /// What was asked on the command line.
@@ -92,6 +92,12 @@ const STEPS: &[Step] = &[
         remedy: "see `cargo test --workspace --release`",
     },
     Step {
+        name: "simulation",
+        need: Need::Thorough,
+        run: simulation,
+        remedy: "see `cargo test -p forebay-flow --release --test sim`",
+    },
+    Step {
         name: "threads",
         need: Need::Thorough,
         run: threads,
@@ -123,8 +129,28 @@ fn tests(root: &Path) -> Outcome {
     show(cargo(root).args(["test", "--workspace"]))
 }
 
+/// All but those of the next step.
 fn release_tests(root: &Path) -> Outcome {
-    show(cargo(root).args(["test", "--workspace", "--release"]))
+    let skips = COUNTING.iter().flat_map(|(test, _)| ["--skip", test]);
+    show(cargo(root).args(["test", "--workspace", "--release", "--"]).args(skips))
+}
+
+/// Tests that say how much they have seen (states, steps, runs; schedules), and words of what each says.
+const COUNTING: [(&str, &str); 2] =
+    [("every_state_is_visited", "scenarios, every state: "), ("any_schedule_is_ordered", " schedules of ")];
+
+/// Those tests by themselves, in release, so that a person sees what they say.
+fn simulation(root: &Path) -> Outcome {
+    let mut command = cargo(root);
+    command.args(["test", "--release", "-p", "forebay-flow", "--test", "sim", "--"]);
+    command.args(COUNTING.map(|(test, _)| test)).arg("--nocapture");
+    let mut said = [false; COUNTING.len()];
+    lines(&mut command, |line| {
+        println!("{line}");
+        said.iter_mut().zip(COUNTING).for_each(|(said, (_, words))| *said |= line.contains(words));
+    })?;
+    let silent = COUNTING.iter().zip(said).find(|(_, said)| !said);
+    silent.map_or(Ok(()), |((test, _), _)| Err(format!("no test `{test}` has said what it saw")))
 }
 
 /// A second build of a few rooms: with the feature, every lock is another one, and the other tests would not run.
@@ -195,7 +221,7 @@ mod tests {
         assert_eq!(skipped(&["--no-readers"]), ["kernels", "foreign readers"]);
         assert_eq!(
             skipped(&["--quick"]),
-            ["kernels", "kernels on the CPU", "tests (release)", "threads", "foreign readers"]
+            ["kernels", "kernels on the CPU", "tests (release)", "simulation", "threads", "foreign readers"]
         );
         assert!(Flags::parse(&["--quik"]).unwrap_err().contains("--quik"));
     }

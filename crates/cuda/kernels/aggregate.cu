@@ -134,7 +134,7 @@ extern "C" __global__ void gather_tails(const __grid_constant__ AggregateParams 
     Region region = p.table[r];
     uint64_t tail = tail_of(p, region);
     uint64_t at = p.index[region.first + r] - tail;
-    if (tail > 0 && at + tail <= p.room) {
+    if (tail > 0 && tail <= p.page && at + tail <= p.room) {
         copy_by_block(p.packed + at, p.tails + region.tail * p.page, tail);
     }
 }

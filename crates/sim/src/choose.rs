@@ -1,5 +1,8 @@
 //! Who goes on: the choice at each point where more than one can.
 
+use std::collections::BTreeMap;
+
+use crate::device::Outcome;
 use crate::explore::Point;
 
 /// Picks one of several who can go on.
@@ -71,35 +74,63 @@ impl Chooser for Random {
     }
 }
 
-/// Whoever has the highest priority; priorities are drawn at first and change a few times. Finds in few runs what needs
-/// one lane to stand still for long (PCT: Burckhardt and others, ASPLOS 2010).
+/// Whoever has the highest priority, with a bound on how often priorities change: PCT (Burckhardt and others, *A
+/// Randomized Scheduler with Probabilistic Guarantees of Finding Bugs*, ASPLOS 2010).
+///
+/// Each actor (a lane, a thread, an answer of the store) draws a priority when it is first seen. `depth - 1` of `steps`
+/// steps, drawn at first, are change points: whoever makes that step falls below all that were drawn, to a place that
+/// belongs to the point. Lanes and threads so stand still for long, which equal chances hardly ever bring about.
+///
+/// A fault of depth `d` is one that `d` constraints on the order of two steps each bring about: 1, a wait that is never
+/// met whoever goes first; 2, one step between two others. Among `n` actors that together make at most `steps` steps, one
+/// run with this `depth` finds a fault that is no deeper with a probability of at least `1 / (n * steps^(depth - 1))`.
 pub struct Priorities {
     numbers: Numbers,
-    priorities: Vec<u64>,
-    /// One change in so many choices.
-    change_every: usize,
+    /// By the actor's number: drawn ones have the highest bit.
+    priorities: BTreeMap<u64, u64>,
+    /// After which step whoever makes it falls, and how low: each point has its own priority, from 1 on.
+    changes: Vec<(u64, u64)>,
+    step: u64,
 }
 
+/// Priorities that are drawn are above those of change points.
+const DRAWN: u64 = 1 << 63;
+
 impl Priorities {
-    /// The choices of a seed.
+    /// The choices of a seed, for faults of this depth in runs of so many steps. With `depth` 0 or 1 priorities stay as
+    /// they were drawn.
     #[must_use]
-    pub fn new(seed: u64) -> Priorities {
-        Priorities { numbers: Numbers(seed), priorities: Vec::new(), change_every: 25 }
+    pub fn new(seed: u64, depth: u64, steps: u64) -> Priorities {
+        let mut numbers = Numbers(seed);
+        let changes = (1..depth).map(|low| (numbers.below(steps.max(1)), low)).collect();
+        Priorities { numbers, priorities: BTreeMap::new(), changes, step: 0 }
+    }
+
+    /// The place of the highest; then what becomes of it.
+    fn highest(&mut self, who: impl Iterator<Item = u64>) -> usize {
+        let mut best = (0, 0, 0);
+        for (place, actor) in who.enumerate() {
+            let numbers = &mut self.numbers;
+            let priority = *self.priorities.entry(actor).or_insert_with(|| numbers.next() | DRAWN);
+            if priority > best.0 {
+                best = (priority, place, actor);
+            }
+        }
+        for (_, low) in self.changes.iter().filter(|(step, _)| *step == self.step) {
+            self.priorities.insert(best.2, *low);
+        }
+        self.step += 1;
+        best.1
     }
 }
 
 impl Chooser for Priorities {
     fn choose(&mut self, who: &[usize]) -> usize {
-        let most = who.iter().max().map_or(0, |m| m + 1);
-        while self.priorities.len() < most {
-            self.priorities.push(self.numbers.next());
-        }
-        if self.numbers.place(self.change_every) == 0 {
-            let one = self.numbers.place(self.priorities.len());
-            self.priorities[one] = self.numbers.next();
-        }
-        let highest = who.iter().enumerate().max_by_key(|(_, w)| self.priorities[**w]);
-        highest.map_or(0, |(place, _)| place)
+        self.highest(who.iter().map(|w| *w as u64))
+    }
+
+    fn next(&mut self, at: &Point<'_>) -> Next {
+        Next::Go(self.highest(at.who().iter().map(|w| at.number(*w))))
     }
 }
 
@@ -107,13 +138,21 @@ impl Chooser for Priorities {
 pub struct Replay {
     letters: Vec<u8>,
     at: usize,
+    /// Points of choice up to the end, where there is one.
+    left: Option<u64>,
 }
 
 impl Replay {
     /// Reads what [`Outcome::choices`](crate::Outcome) holds.
     #[must_use]
     pub fn new(choices: &str) -> Replay {
-        Replay { letters: choices.bytes().collect(), at: 0 }
+        Replay { letters: choices.bytes().collect(), at: 0, left: None }
+    }
+
+    /// The choices of a run once more, up to where its chooser ended it.
+    #[must_use]
+    pub fn of(run: &Outcome) -> Replay {
+        Replay { left: run.stopped.then_some(run.points), ..Replay::new(&run.choices) }
     }
 }
 
@@ -128,6 +167,16 @@ impl Chooser for Replay {
             }
         }
         place.min(who.len() - 1)
+    }
+
+    fn next(&mut self, at: &Point<'_>) -> Next {
+        if let Some(left) = &mut self.left {
+            *left -= 1;
+            if *left == 0 {
+                return Next::Stop;
+            }
+        }
+        Next::Go(if at.who().len() == 1 { 0 } else { self.choose(at.who()) })
     }
 }
 
@@ -145,7 +194,47 @@ pub(crate) fn write(place: usize, choices: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// All of three can always go on, `steps` times; who went.
+    fn all_ready(seed: u64, depth: u64, steps: u64) -> Vec<usize> {
+        let mut priorities = Priorities::new(seed, depth, steps);
+        (0..steps).map(|_| priorities.choose(&[0, 1, 2])).collect()
+    }
+
+    #[test]
+    fn priorities_change_at_most_so_often_and_whoever_falls_goes_last() {
+        let changes = |went: &[usize]| went.windows(2).filter(|w| w[0] != w[1]).count();
+        for depth in 0..5 {
+            let (mut most, mut first) = (0, [0; 3]);
+            for seed in 0..200 {
+                let went = all_ready(seed, depth, 40);
+                most = most.max(changes(&went));
+                first[went[0]] += 1;
+                // The first two to fall leave the third; only a third change brings one of them back.
+                assert!(depth > 3 || changes(&went) + 1 == BTreeSet::from_iter(&went).len(), "{went:?}");
+            }
+            assert_eq!(most as u64, depth.saturating_sub(1), "depth {depth}");
+            assert!(first.iter().all(|n| *n > 40), "each may go first: {first:?}");
+        }
+    }
+
+    /// One goes four times, the next twice, then the third: two changes, each at its own step.
+    #[test]
+    fn a_fault_of_depth_three_is_found_as_often_as_was_promised() {
+        let (steps, runs) = (10, 4000);
+        let find = |depth| {
+            let hits = (0..runs).filter(|seed| {
+                let went = all_ready(*seed, depth, steps);
+                went[..4].iter().all(|w| *w == 0) && went[4..6] == [1, 1] && went[6] == 2
+            });
+            hits.count() as u64
+        };
+        assert!(find(3) >= runs / (3 * steps * steps), "{}", find(3));
+        assert_eq!(find(2), 0, "one change is too few");
+    }
 
     #[test]
     fn what_was_written_is_replayed() {

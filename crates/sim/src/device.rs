@@ -13,12 +13,14 @@ use host::kernels;
 use plan::{Codec, Memory};
 
 use crate::choose::Chooser;
+use crate::clock::Clock;
 use crate::deeds::{self, Deeds, known, uses};
 use crate::digest::Digest;
 use crate::encoder::SimEncoder;
 use crate::key::Extra;
-use crate::machine::{Kernel, Machine, Need, Step, me};
+use crate::machine::{Machine, me};
 use crate::memory::adopt;
+use crate::step::{Kernel, Need, Step};
 use crate::written::Deed;
 
 /// A simulated device. Clones are the same device.
@@ -32,6 +34,10 @@ pub(crate) struct Inside {
     machine: Arc<Machine>,
 }
 
+/// A moment in the run of a thread: see [`Sim::queue_as_of`].
+#[derive(Clone, Debug)]
+pub struct Moment(Clock);
+
 /// What a simulated run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -44,6 +50,8 @@ pub struct Outcome {
     pub race: Option<Race>,
     /// The choices that were made, for [`Replay`](crate::Replay).
     pub choices: String,
+    /// Times that the chooser was asked who goes on, also where only one could.
+    pub points: u64,
     /// Steps of lanes, and answers of the store.
     pub steps: u64,
     /// Hash of all steps and accesses in their order: two runs with the same one did the same.
@@ -73,7 +81,7 @@ impl Sim {
         let lane = lane_index(on)?;
         let mut state = self.inside.machine.lock();
         state.tell(mark, generation)?;
-        let clock = state.clocks[me()];
+        let clock = state.queued_by(me());
         let steps = &mut state.lanes[lane];
         let last = steps.iter().rposition(|s| matches!(s, Step::Run { .. })).unwrap_or(steps.len());
         steps.insert(last, Step::Record(mark, generation, clock));
@@ -88,9 +96,21 @@ impl Sim {
     pub fn wait_ahead(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
         let lane = lane_index(on)?;
         let mut state = self.inside.machine.lock();
-        let clock = state.clocks[me()];
+        let clock = state.queued_by(me());
         state.lanes[lane].push_back(Step::Wait(mark, generation, clock));
         Ok(())
+    }
+
+    /// What this thread has seen and done by now.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment(self.inside.machine.lock().clocks[me()])
+    }
+
+    /// What this thread queues from now on, on lanes and at the store, counts as queued at a moment before: what would be
+    /// known of a call that comes too early. `None`: as it is. For tests that must see it found.
+    pub fn queue_as_of(&self, moment: Option<&Moment>) {
+        self.inside.machine.lock().queues_as_of[me()] = moment.map(|moment| moment.0);
     }
 
     /// Whether a generation of a mark is reached by now.
@@ -129,6 +149,12 @@ impl Sim {
         self.inside.machine.lock().extra = Extra::Test(Box::new(extra));
     }
 
+    /// Whether a verdict stands, or the chooser has ended the run: threads are on their way out, each for itself.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.inside.machine.lock().verdict.is_some()
+    }
+
     /// Lets anybody read what nobody wrote from now on: for tests in which something fails, after which a batch may be
     /// packed from what never came. It is not delivered.
     pub fn trust_memory(&self) {
@@ -155,7 +181,8 @@ impl Sim {
         let state = self.inside.machine.lock();
         let verdict = state.verdict.clone().filter(|_| !state.stopped);
         let (race, stopped, choices) = (state.race.clone(), state.stopped, state.choices.clone());
-        Outcome { verdict, race, stopped, choices, steps: state.steps, trace: state.trace }
+        let (points, steps, trace) = (state.points, state.steps, state.trace);
+        Outcome { verdict, race, stopped, choices, points, steps, trace }
     }
 }
 
@@ -173,8 +200,8 @@ impl Inside {
             // Nothing would run it, nor let go of what it holds.
             return Err(Error::new(Operation::Wait, "stopped"));
         }
-        let clock = state.clocks[me];
-        let by = Access { caller: me, call: clock.of(me), ..*state.stage(me) };
+        let (clock, call) = (state.queued_by(me), state.clocks[me].of(me));
+        let by = Access { caller: me, call, ..*state.stage(me) };
         state.lanes[lane].push_back(Step::Run { kernel, touches, deeds, by, clock });
         drop(state);
         self.machine.block(Need::Turn)
@@ -225,7 +252,7 @@ impl Device for Sim {
         match on.device_index() {
             None => state.reach_on_host(mark, generation, me(), on == Lane::Sink),
             Some(lane) => {
-                let clock = state.clocks[me()];
+                let clock = state.queued_by(me());
                 state.lanes[lane].push_back(Step::Record(mark, generation, clock));
             }
         }
@@ -239,7 +266,7 @@ impl Device for Sim {
         };
         let mut state = self.inside.machine.lock();
         state.expect_told(mark, generation)?;
-        let clock = state.clocks[me()];
+        let clock = state.queued_by(me());
         state.lanes[lane].push_back(Step::Wait(mark, generation, clock));
         Ok(())
     }

@@ -29,7 +29,8 @@ use device::sync::{Arc, Mutex, MutexGuard};
 
 use crate::choose::{Chooser, Next, Numbers};
 use crate::clock::{Actor, LANES, THREADS};
-use crate::machine::{Need, State};
+use crate::machine::State;
+use crate::step::Need;
 
 /// Actors, a bit each: lanes, threads, answers of the store by who asked for them.
 type Set = u128;
@@ -63,7 +64,15 @@ impl<'a> Point<'a> {
         self.state.key()
     }
 
-    /// The number by which an actor is known in any order: answers have places that change.
+    /// The number of an actor, the same in the whole run: answers have places that change.
+    pub(crate) fn number(&self, who: Actor) -> u64 {
+        let Some(place) = who.checked_sub(LANES + THREADS) else { return who as u64 };
+        let (by, number) = self.state.answers[place].by;
+        // Nobody but a thread or an answer asks, so it is beyond lanes and threads.
+        (by as u64) << 32 | number as u64
+    }
+
+    /// The same, small enough for a set.
     fn identity(&self, who: Actor) -> u8 {
         let Some(place) = who.checked_sub(LANES + THREADS) else { return who as u8 };
         let (by, number) = self.state.answers[place].by;

@@ -17,7 +17,8 @@ use device::check::{Access, Known, Regions, Touch};
 
 use crate::clock::{ALL, Clock};
 use crate::digest::Digest;
-use crate::machine::{Need, State, Step};
+use crate::machine::State;
+use crate::step::{Need, Step};
 
 /// What a test adds to the key: see [`Sim::watch`](crate::Sim::watch).
 pub(crate) enum Extra {

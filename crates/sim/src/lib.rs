@@ -30,9 +30,10 @@ mod explore;
 mod key;
 mod machine;
 mod memory;
+mod step;
 mod written;
 
 pub use choose::{Chooser, Next, Numbers, Priorities, Random, Replay};
-pub use device::{Outcome, Sim};
+pub use device::{Moment, Outcome, Sim};
 pub use digest::Digest;
 pub use explore::{Counts, Explorer, Point};

@@ -10,36 +10,10 @@ use device::{Error, Lane, Mark, Operation, is_on};
 
 use crate::choose::{self, Chooser, Next};
 use crate::clock::{ALL, ANSWERS, Actor, Clock, LANES, MAIN, THREADS, name};
-use crate::deeds::{Deeds, known};
 use crate::explore::Point;
 use crate::key::Extra;
+use crate::step::{Kernel, Need, Step};
 use crate::written::{Deed, Written};
-
-/// Work of a lane, with the clock of the thread that queued it.
-pub(crate) enum Step {
-    Run { kernel: Kernel, touches: Vec<Touch>, deeds: Deeds, by: Access, clock: Clock },
-    Record(Mark, u64, Clock),
-    Wait(Mark, u64, Clock),
-}
-
-pub(crate) type Kernel = Box<dyn FnOnce() -> Result<(), Error> + Send>;
-
-/// What a thread needs to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// Nothing: it stands at a point of choice.
-    Turn,
-    Mark(Mark, u64),
-    Either((Mark, u64), (Mark, u64)),
-    /// The mark, or the time.
-    Until(Mark, u64, Duration),
-    /// All device lanes idle.
-    Idle,
-    /// All device lanes idle, and all answers of the store given.
-    Quiet,
-    /// The end of a thread.
-    End(Actor),
-}
 
 #[derive(Clone)]
 pub(crate) struct Thread {
@@ -75,6 +49,8 @@ pub(crate) struct State {
     chooser: Box<dyn Chooser>,
     pub(crate) lanes: [VecDeque<Step>; LANES],
     pub(crate) clocks: [Clock; ALL],
+    /// What each queues from now on is to have seen, where that is less than it has: see `Sim::queue_as_of`.
+    pub(crate) queues_as_of: [Option<Clock>; ALL],
     /// What whoever had the part of a host lane has seen and left.
     pub(crate) parts: [Clock; Lane::H2d as usize],
     pub(crate) marks: Vec<MarkState>,
@@ -107,6 +83,7 @@ pub(crate) struct State {
     /// What a test has to say of the state of what the simulation does not see.
     pub(crate) extra: Extra,
     pub(crate) choices: String,
+    pub(crate) points: u64,
     pub(crate) steps: u64,
     /// Times that somebody went on.
     turns: u64,
@@ -137,20 +114,6 @@ pub(crate) fn me() -> Actor {
     SELF.get()
 }
 
-impl Step {
-    /// The same, with nothing to do.
-    fn idle(&self) -> Step {
-        match self {
-            Step::Run { touches, by, clock, .. } => {
-                let (touches, kernel) = (touches.clone(), Box::new(|| Ok(())));
-                Step::Run { kernel, touches, deeds: known([]), by: *by, clock: *clock }
-            }
-            Step::Record(mark, generation, clock) => Step::Record(*mark, *generation, *clock),
-            Step::Wait(mark, generation, clock) => Step::Wait(*mark, *generation, *clock),
-        }
-    }
-}
-
 impl Thread {
     fn remember(&mut self, met: u64) {
         self.history = self.history.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1 + met);
@@ -166,6 +129,7 @@ impl State {
             chooser,
             lanes: Default::default(),
             clocks: [Clock::default(); ALL],
+            queues_as_of: [None; ALL],
             parts: [Clock::default(); Lane::H2d as usize],
             marks: Vec::new(),
             threads: vec![main],
@@ -187,6 +151,7 @@ impl State {
             mixed: false,
             extra: Extra::None,
             choices: String::new(),
+            points: 0,
             steps: 0,
             turns: 0,
             trace: 0,
@@ -202,6 +167,7 @@ impl State {
             chooser: Box::new(choose::First),
             lanes: self.lanes.each_ref().map(|lane| lane.iter().map(Step::idle).collect()),
             clocks: self.clocks,
+            queues_as_of: self.queues_as_of,
             parts: self.parts,
             marks: self.marks.clone(),
             threads: self.threads.clone(),
@@ -224,6 +190,7 @@ impl State {
             mixed: self.mixed,
             extra: Extra::Said(self.extra.said()),
             choices: String::new(),
+            points: 0,
             steps: self.steps,
             turns: 0,
             trace: 0,
@@ -254,6 +221,11 @@ impl State {
         }
         let why = format!("generation {generation} of mark {} is not recorded yet", mark.0);
         Err(Error::new(Operation::Wait, why))
+    }
+
+    /// What a step that an actor queues now has seen.
+    pub(crate) fn queued_by(&self, actor: Actor) -> Clock {
+        self.queues_as_of[actor].unwrap_or(self.clocks[actor])
     }
 
     /// The stage that this thread, which acts as `me`, works for now.
@@ -376,6 +348,7 @@ impl State {
 
     /// Who goes on; nobody where the chooser ends the run.
     fn pick(&mut self, who: &[Actor]) -> Option<Actor> {
+        self.points += 1;
         let mut chooser = std::mem::replace(&mut self.chooser, Box::new(choose::First));
         let next = chooser.next(&Point::new(self, who));
         self.chooser = chooser;
@@ -639,7 +612,7 @@ impl Machine {
         }
         let actor = LANES + THREADS + state.next_answer % ANSWERS;
         state.next_answer += 1;
-        let (clock, by) = (state.clocks[me()], (me(), state.asked[me()]));
+        let (clock, by) = (state.queued_by(me()), (me(), state.asked[me()]));
         state.asked[me()] += 1;
         state.answers.push(Answer { by, actor, job, clock });
     }

@@ -9,7 +9,7 @@ fn it_is_a_device() {
     for memory in [Memory::Host, Memory::Device] {
         for seed in 0..4 {
             let choosers: [Box<dyn Chooser>; 2] =
-                [Box::new(Random::new(seed)), Box::new(Priorities::new(seed))];
+                [Box::new(Random::new(seed)), Box::new(Priorities::new(seed, 3, 100))];
             for chooser in choosers {
                 let sim = Sim::open(memory, chooser);
                 let blosc = Blosc { inner: BloscInner::Lz4, level: 1, shuffle: Shuffle::Byte, block: None };
@@ -22,5 +22,19 @@ fn it_is_a_device() {
                 assert_eq!(sim.outcome().verdict, None, "{memory:?}, seed {seed}");
             }
         }
+    }
+}
+
+/// Somebody can always go on, and nothing comes of it.
+#[test]
+fn a_run_that_goes_round_in_circles_ends_with_a_verdict() {
+    for chooser in [Box::new(Random::new(0)) as Box<dyn Chooser>, Box::new(Priorities::new(0, 3, 100))] {
+        let sim = Sim::open(Memory::Host, chooser);
+        let mut turns = 0;
+        while sim.turn().is_ok() {
+            turns += 1;
+        }
+        let said = sim.outcome().verdict.unwrap();
+        assert!(said.starts_with("livelock") && turns > 1000, "{turns}: {said}");
     }
 }

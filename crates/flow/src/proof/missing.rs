@@ -3,15 +3,27 @@
 use device::check::{Race, Use};
 
 use super::lack::kept_by;
-use crate::table::{Buffer, Case, Stage};
+use crate::table::{Buffer, Case, Row, Stage, rows};
 
-/// Rows that cost an operation and that keep the two uses of a race in order, as the table has it: one of them was not
-/// kept. None: the order of calls alone keeps them, or they are not of this table.
+/// Rows that keep the two uses of a race in order, as the table has it: one of them was not kept. Those that cost an
+/// operation; where the order of a queue or of calls does it all, the rows that say so of these two stages and this
+/// buffer. None: they are not of this table.
 ///
 /// Which use goes first follows from their generations; where they are counted by different clocks, from the calls.
 #[must_use]
 pub fn missing(case: Case, race: &Race) -> Vec<&'static str> {
     let (Some(first), Some(second)) = (stage(&race.first), stage(&race.second)) else { return vec![] };
+    let rows = costly(case, race, first, second);
+    if rows.is_empty() { free(case, race, first, second) } else { rows }
+}
+
+fn free(case: Case, race: &Race, first: Stage, second: Stage) -> Vec<&'static str> {
+    let both = |r: &Row| (r.from, r.to) == (first, second) || (r.from, r.to) == (second, first);
+    let says = |r: &Row| both(r) && r.guards.name() == race.buffer.buffer && !r.mechanism(case).costs();
+    rows(case).map(|(_, r)| r).filter(says).map(|r| r.name).collect()
+}
+
+fn costly(case: Case, race: &Race, first: Stage, second: Stage) -> Vec<&'static str> {
     let (one, two) = ((first, race.first.generation), (second, race.second.generation));
     if first.clock() == second.clock() {
         return if one.1 <= two.1 { by_generations(case, one, two) } else { by_generations(case, two, one) };
@@ -71,7 +83,9 @@ mod tests {
         check(Buffer::Tail, [(Aggregate, 4), (TailUpload, 3)], false, &["tail_uploaded", "tail_published"]);
         check(Buffer::Packed, [(Aggregate, 3), (Index, 3)], true, &["packed"]);
         check(Buffer::Packed, [(Index, 3), (Aggregate, 3)], true, &["packed"]);
-        check(Buffer::Tables, [(TablesUp, 3), (Aggregate, 3)], true, &[]);
+        check(Buffer::Tables, [(TablesUp, 3), (Aggregate, 3)], true, &["tables_ready", "tables_free"]);
+        check(Buffer::Staging, [(Upload, 3), (Fill, 3)], true, &["staged"]);
+        check(Buffer::HostIndex, [(TablesUp, 3), (Aggregate, 3)], true, &[]);
         check(Buffer::HostPayload, [(SinkWrite, 1), (Payload, 3)], false, &["sunk"]);
     }
 

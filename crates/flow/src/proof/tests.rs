@@ -205,6 +205,35 @@ fn messages_name_stages_rows_and_buffers() {
     assert_eq!(handed, "row `index_down` may be waited for before it is recorded");
 }
 
+/// A mark has as many copies as the deepest ring: a wait that is called later would be for another generation.
+#[test]
+fn a_wait_that_its_mark_overtakes_is_refused() {
+    let ring = crate::order::RING as u8;
+    let deep = |depth| sound(Variant::of(COURIER).with_depth("staging_free", depth));
+    let overtaken = Err(Fault::Overtaken { row: "staging_free" });
+    assert_ne!(deep(ring), overtaken, "just in time");
+    assert_eq!(deep(ring + 1), overtaken);
+    // The same for misplaced work, which is judged in another order.
+    let table = Variant::of(COURIER).with_depth("staging_free", ring + 1);
+    assert_eq!(sound(table.misplacing(Stage::Index, Lane::H2d)), overtaken);
+}
+
+/// What publishes put on a thread of its own, where the modes without a courier have none.
+#[test]
+fn a_row_that_lanes_keep_otherwise_than_calls_demand_is_refused() {
+    let delivered = rows(COURIER).map(|(_, r)| r).find(|r| r.name == "delivered").unwrap();
+    let told = Row { name: "told", from: Stage::Deliver, to: Stage::Publish, kind: Kind::Ready, ..delivered };
+    let with = |mode, slots| {
+        let case = Case { mode, slots, memory: Memory::Host, ..COURIER };
+        sound(Variant::of(case).moving(Stage::Publish, Lane::Courier).with(told))
+    };
+    // With one slot the kick itself has waited for the publication before: lanes say a gate, and a call would do.
+    let (row, kept, needed) = ("tail_published", Mechanism::Gate, Mechanism::Call);
+    assert_eq!(with(Mode::DrainAfterKick, 1), Err(Fault::Mechanism { row, kept, needed }));
+    // With two it has not: a gate it is, in a mode that is chosen where there is none.
+    assert_eq!(with(Mode::DrainBeforeKick, 2), Err(Fault::Gate { row }));
+}
+
 #[test]
 fn rows_that_make_no_sense_are_refused() {
     let row = rows(COURIER).map(|(_, r)| r).find(|r| r.name == "packed").unwrap();

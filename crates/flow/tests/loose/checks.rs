@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use device::{Checked, Device, Lane};
-use forebay_flow::Error;
 use forebay_flow::table::{Case, rows};
+use forebay_flow::{Error, proof};
 use plan::{Codec, Memory, Mode, Plan};
 
 use super::{Loose, Objects, a_plan, a_steady_plan, stream};
@@ -23,19 +23,23 @@ pub(crate) fn plans(memory: Memory) -> impl Iterator<Item = Arc<Plan>> {
 /// A level that every device has.
 pub(crate) const ZSTD: Codec = Codec::Zstd { level: 0 };
 
+/// What the run says, and what the checker does.
 fn checked<D: Device + 'static>(
     open: Open<'_, D>,
     plan: &Arc<Plan>,
     without: Option<&str>,
-) -> Result<Objects, Error> {
-    let device = Checked::new(open(plan.facts.memory));
-    stream(Loose::new(device, Case::of(plan), without), plan)
+) -> (Result<Objects, Error>, Result<(), device::Error>) {
+    let loose = Loose::new(Checked::new(open(plan.facts.memory)), Case::of(plan), without);
+    let checker = loose.inner();
+    (stream(loose, plan), checker.verdict())
 }
 
 /// Nothing is found where every row is kept.
 pub(crate) fn all_kept<D: Device + 'static>(open: Open<'_, D>, memory: Memory) {
     for plan in plans(memory) {
-        checked(open, &plan, None).unwrap_or_else(|e| panic!("{:?}: {e}", Case::of(&plan)));
+        let (ended, verdict) = checked(open, &plan, None);
+        ended.unwrap_or_else(|e| panic!("{:?}: {e}", Case::of(&plan)));
+        verdict.unwrap();
     }
 }
 
@@ -47,7 +51,7 @@ const LOST: [(&str, &str, &str); 2] =
 pub(crate) fn losses_are_named<D: Device + 'static>(open: Open<'_, D>, memory: Memory) {
     let plan = a_plan(Mode::Pipelined, memory, ZSTD, 512);
     for (row, buffer, reader) in LOST {
-        let error = checked(open, &plan, Some(row)).unwrap_err();
+        let error = checked(open, &plan, Some(row)).0.unwrap_err();
         println!("{row}: {error}");
         let Error::Unordered { race, rows } = error else { panic!("{row}: {error}") };
         let race = race.race().unwrap();
@@ -57,23 +61,28 @@ pub(crate) fn losses_are_named<D: Device + 'static>(open: Open<'_, D>, memory: M
     }
 }
 
-/// Every row in turn but `handed`, without which the courier goes home and the producer waits for it: the run fails. How often
-/// with the row, and how often by what came of it first.
-pub(crate) fn each_row_is_missed<D: Device + 'static>(open: Open<'_, D>, memory: Memory) -> (u32, u32) {
-    let (mut races, mut others) = (0, 0);
+/// Every row in turn but `handed`, without which the courier goes home and the producer waits for it: the run fails. That a
+/// race is found does not depend on when things run; whether the run fails of what came of it before it is told does. How many
+/// races were found, and the rows in whose runs something else was said first.
+pub(crate) fn each_row_is_missed<D: Device + 'static>(
+    open: Open<'_, D>,
+    memory: Memory,
+) -> (u32, Vec<&'static str>) {
+    let (mut races, mut others) = (0, Vec::new());
     for plan in plans(memory) {
         let case = Case::of(&plan);
         for (_, row) in rows(case).filter(|(_, r)| r.mechanism(case).costs() && r.name != "handed") {
-            match checked(open, &plan, Some(row.name)) {
-                Err(Error::Unordered { race, rows }) => {
-                    assert!(rows.contains(&row.name), "{case:?} {}: {race}; {rows:?}", row.name);
-                    races += 1;
-                }
-                Err(error) => {
+            let (ended, verdict) = checked(open, &plan, Some(row.name));
+            let found = verdict.expect_err(row.name);
+            let named = proof::missing(case, found.race().unwrap());
+            assert!(named.contains(&row.name), "{case:?} {}: {found}; {named:?}", row.name);
+            races += 1;
+            match ended.expect_err(row.name) {
+                Error::Unordered { rows, .. } => assert_eq!(rows, named),
+                error => {
                     println!("{case:?} {}: {error}", row.name);
-                    others += 1;
+                    others.push(row.name);
                 }
-                Ok(_) => panic!("{case:?}: nobody waits for {} and nothing is found", row.name),
             }
         }
     }

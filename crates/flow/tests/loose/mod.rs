@@ -49,6 +49,11 @@ impl<D: Device + 'static> Loose<D> {
         Loose { brake, ..self }
     }
 
+    /// The device below.
+    pub(crate) fn inner(&self) -> Arc<D> {
+        self.inner.clone()
+    }
+
     fn press(&self, on: Lane) -> Result<(), Error> {
         self.brake.as_ref().map_or(Ok(()), |brake| brake.press(on))
     }

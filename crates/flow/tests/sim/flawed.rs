@@ -5,6 +5,7 @@
 //! wait or a record is for; the orchestration itself runs unchanged, and so its own checks have nothing to say.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,7 @@ use device::{
 };
 use forebay_flow::table::{Case, Mechanism, Row, Stage, rows};
 use plan::{Codec, Memory};
-use sim::Sim;
+use sim::{Moment, Sim};
 
 /// What is wrong with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(crate) enum Flaw {
     Early,
     /// The host records it for the generation after as well.
     Ahead,
+    /// What is queued after a stage of the host by the order of calls counts as queued before that stage has begun.
+    Uncalled,
     /// A gate is opened twice for each generation.
     Twice,
     /// A gate is opened for every second generation only.
@@ -45,6 +48,7 @@ impl fmt::Display for Flaw {
             Flaw::Tighter => "its depth lower by one",
             Flaw::Early => "recorded before the work",
             Flaw::Ahead => "published too early",
+            Flaw::Uncalled => "called too early",
             Flaw::Twice => "published twice",
             Flaw::Never => "never published",
         })
@@ -64,7 +68,7 @@ pub(crate) struct Wrong {
     pub(crate) fails: Option<u64>,
 }
 
-/// What was seen of a run.
+/// What was seen of a run, up to its verdict.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Seen {
     /// What was called.
@@ -73,6 +77,8 @@ pub(crate) struct Seen {
     pub(crate) blocked: u64,
     /// Generations that each row was recorded for: asked for, whether or not it failed in the device.
     pub(crate) recorded: Vec<(&'static str, u64)>,
+    /// The record of a row that failed.
+    pub(crate) refused: Option<(&'static str, u64)>,
     /// Generations for which a lane was told to wait for the gate.
     pub(crate) armed: Vec<u64>,
     /// Rows of marks.
@@ -88,7 +94,7 @@ pub(crate) const GATE: &str = "tail_published";
 
 thread_local! {
     /// The stage that this thread works for, but for what the store does on it.
-    static STAGE: Cell<&'static str> = const { Cell::new("") };
+    static STAGE: Cell<(&'static str, u64)> = const { Cell::new(("", 0)) };
 }
 
 /// What the device shares with its encoder.
@@ -98,15 +104,63 @@ struct Hooks {
     case: Case,
     wrong: Arc<Wrong>,
     seen: Arc<Mutex<Seen>>,
+    /// When each generation of the stage began that something is called too early for.
+    begun: Arc<Mutex<BTreeMap<u64, Moment>>>,
 }
 
 impl Hooks {
+    /// The row that calls come too early for.
+    fn uncalled(&self) -> Option<Row> {
+        let (_, named) = self.wrong.flaw.as_ref().filter(|(flaw, _)| *flaw == Flaw::Uncalled)?;
+        rows(self.case).map(|(_, row)| row).find(|row| named.contains(&row.name))
+    }
+
+    fn begun(&self, generation: u64) -> Option<Moment> {
+        self.begun.lock().unwrap().get(&generation).cloned()
+    }
+
+    /// Notes when a stage begins; what the store is given counts from then on as given before that.
+    fn note_begin(&self, stage: &str, generation: u64) {
+        let Some(row) = self.uncalled() else { return };
+        if stage == row.from.name() && !is_on(Lane::Sink) {
+            let moment = || self.sim.moment();
+            self.begun.lock().unwrap().entry(generation).or_insert_with(moment);
+        }
+        if row.to == Stage::SinkWrite {
+            let given = (stage == row.to.name()).then(|| self.begun(generation)).flatten();
+            self.sim.queue_as_of(given.as_ref());
+        }
+    }
+
+    /// Queues something for a stage: too early, where that is what is wrong with it.
+    fn queue<T>(&self, stage: &str, generation: u64, queue: impl FnOnce() -> T) -> T {
+        let row = self.uncalled().filter(|row| row.to.name() == stage);
+        let before = row.and_then(|row| generation.checked_sub(u64::from(row.depth(self.case))));
+        let Some(moment) = before.and_then(|before| self.begun(before)) else { return queue() };
+        self.sim.queue_as_of(Some(&moment));
+        let queued = queue();
+        self.sim.queue_as_of(None);
+        queued
+    }
+
+    /// Queues work of the entered stage, on the lane that it really goes to.
+    fn work<T>(&self, on: Lane, queue: impl FnOnce(Lane) -> T) -> T {
+        let (stage, generation) = STAGE.get();
+        let lane = self.lane_of_work(on);
+        self.queue(stage, generation, || queue(lane))
+    }
+
+    /// Notes something, unless the run is over: then threads go side by side.
+    fn note(&self, what: impl FnOnce(&mut Seen)) {
+        if !self.sim.is_over() {
+            what(&mut self.seen.lock().unwrap());
+        }
+    }
+
     /// Counts a call; whether it is the one that fails.
     fn call(&self, what: &'static str) -> Result<(), Error> {
-        let mut seen = self.seen.lock().unwrap();
-        let number = seen.calls.len() as u64;
-        seen.calls.push(what);
-        drop(seen);
+        let number = self.seen.lock().unwrap().calls.len() as u64;
+        self.note(|seen| seen.calls.push(what));
         if self.wrong.fails == Some(number) {
             // What a wait that fails, or a lane that cannot record, should have ordered is never delivered; only, nobody
             // may hang or lie.
@@ -120,7 +174,7 @@ impl Hooks {
 
     /// The lane that work of the entered stage really goes to.
     fn lane_of_work(&self, on: Lane) -> Lane {
-        let stage = Stage::ALL.into_iter().find(|s| s.name() == STAGE.get());
+        let stage = Stage::ALL.into_iter().find(|s| s.name() == STAGE.get().0);
         let stage = stage.expect("work is queued for a stage");
         assert_eq!(stage.lane(self.case), on, "{stage:?} is what this thread has entered");
         self.lane(stage, on)
@@ -150,7 +204,7 @@ impl Flawed {
         expected.reverse();
         let marks = if wrong.added.is_some() { RING } else { 0 };
         let added = (0..marks).map(|_| sim.mark().unwrap()).collect();
-        let hooks = Hooks { sim, case, wrong: Arc::new(wrong), seen: Arc::default() };
+        let hooks = Hooks { sim, case, wrong: Arc::new(wrong), seen: Arc::default(), begun: Arc::default() };
         let seen = hooks.seen.clone();
         (Flawed { hooks, expected: Mutex::new(expected), known: Mutex::default(), added }, seen)
     }
@@ -170,7 +224,7 @@ impl Flawed {
             let mut known = self.known.lock().unwrap();
             let slot = known.iter().filter(|(_, r, _)| r == row).count();
             known.push((mark, *row, slot));
-            self.hooks.seen.lock().unwrap().marks.push((mark.0, row.name));
+            self.hooks.note(|seen| seen.marks.push((mark.0, row.name)));
             *left -= 1;
             if *left == 0 {
                 expected.pop();
@@ -208,7 +262,7 @@ impl Flawed {
         };
         if let (Some(_), Some((mark, generation))) = (flaw, wait) {
             let blocks = u64::from(!self.sim().is_reached(mark, generation));
-            self.hooks.seen.lock().unwrap().blocked += blocks;
+            self.hooks.note(|seen| seen.blocked += blocks);
         }
         wait
     }
@@ -279,9 +333,12 @@ impl Device for Flawed {
     fn record(&self, on: Lane, mark: Mark, generation: u64) -> Result<(), Error> {
         let row = self.row_of(mark);
         if let Some(row) = row {
-            self.hooks.seen.lock().unwrap().recorded.push((row.name, generation));
+            self.hooks.note(|seen| seen.recorded.push((row.name, generation)));
         }
         let called = self.call(if on.is_host() { "record" } else { "record on a lane" });
+        if let (Err(_), Some(row)) = (&called, row) {
+            self.hooks.note(|seen| seen.refused = Some((row.name, generation)));
+        }
         // A gate that stays shut would park its lane for ever, and nobody could do anything: it opens, and then fails.
         if called.is_err() && row.is_none_or(|row| row.name != GATE) {
             return called;
@@ -305,14 +362,16 @@ impl Device for Flawed {
         let row = self.row_of(mark);
         let on = row.map_or(on, |row| self.hooks.lane(row.to, on));
         if row.is_some_and(|row| row.name == GATE) {
-            self.hooks.seen.lock().unwrap().armed.push(generation);
+            self.hooks.note(|seen| seen.armed.push(generation));
         }
         if let Some((mark, generation)) = self.instead(mark, generation) {
             // With a flaw a record may come only after the wait: the lane stands there, and what comes of it is judged.
-            match on.is_host() || self.hooks.wrong.flaw.is_none() {
-                true => self.sim().wait(on, mark, generation)?,
-                false => self.sim().wait_ahead(on, mark, generation)?,
-            }
+            let wait = || match on.is_host() || self.hooks.wrong.flaw.is_none() {
+                true => self.sim().wait(on, mark, generation),
+                false => self.sim().wait_ahead(on, mark, generation),
+            };
+            let (stage, depth) = row.map_or(("", 0), |row| (row.to.name(), row.depth(self.hooks.case)));
+            self.hooks.queue(stage, generation + u64::from(depth), wait)?;
         }
         row.map_or(Ok(()), |row| self.wait_for_added(on, row, generation))
     }
@@ -358,14 +417,16 @@ impl Device for Flawed {
 
     fn enter(&self, stage: &'static str, generation: u64, at: &'static Location<'static>) {
         if !is_on(Lane::Sink) {
-            STAGE.set(stage);
+            STAGE.set((stage, generation));
         }
+        self.hooks.note_begin(stage, generation);
         let thread = std::thread::current().name().unwrap_or_default().to_owned();
         let entered = (thread, stage, generation);
-        let all = &mut self.hooks.seen.lock().unwrap().entered;
-        if all.last() != Some(&entered) {
-            all.push(entered);
-        }
+        self.hooks.note(|seen| {
+            if seen.entered.last() != Some(&entered) {
+                seen.entered.push(entered);
+            }
+        });
         self.sim().enter(stage, generation, at);
     }
 
@@ -375,22 +436,22 @@ impl Device for Flawed {
 
     fn copy(&self, on: Lane, job: CopyJob<'_>) -> Result<(), Error> {
         self.call("copy")?;
-        self.sim().copy(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.sim().copy(on, job))
     }
 
     fn fill(&self, on: Lane, job: FillJob<'_>) -> Result<(), Error> {
         self.call("fill")?;
-        self.sim().fill(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.sim().fill(on, job))
     }
 
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
         self.call("scatter")?;
-        self.sim().scatter(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.sim().scatter(on, job))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
         self.call("aggregate")?;
-        self.sim().aggregate(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.sim().aggregate(on, job))
     }
 
     fn prepare(
@@ -439,6 +500,6 @@ impl Encoder for FlawedEncoder {
 
     fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
         self.hooks.call("encode")?;
-        self.encoder.encode(self.hooks.lane_of_work(on), job)
+        self.hooks.work(on, |on| self.encoder.encode(on, job))
     }
 }

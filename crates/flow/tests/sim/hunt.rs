@@ -3,8 +3,9 @@
 use std::cell::OnceCell;
 use std::fmt;
 
-use forebay_flow::table::{Buffer, Case, Stage};
-use sim::Numbers;
+use forebay_flow::proof;
+use forebay_flow::table::{Buffer, Case, Row, Stage};
+use sim::{Numbers, Outcome};
 
 use crate::chooser;
 use crate::flawed::{Flaw, Wrong};
@@ -19,12 +20,14 @@ const TRIES_RIGHT: u64 = if cfg!(debug_assertions) { 4 } else { 16 };
 /// What shows that an order is wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Verdict {
-    /// Accesses that nothing orders: the whole report, and the stages in it.
-    Race(String, Vec<Stage>),
+    /// Accesses that nothing orders: the whole report, the stages in it, and the rows that it names as not kept.
+    Race(String, Vec<Stage>, Vec<&'static str>),
     Deadlock(String),
     /// A read of bytes that nobody wrote.
     Unwritten(String),
     Bytes,
+    /// A mark that comes round too early is refused by the device: an error of the run, and no verdict on an order.
+    Refused(String),
 }
 
 impl Verdict {
@@ -32,14 +35,14 @@ impl Verdict {
     ///
     /// # Panics
     /// The run failed otherwise: that is no verdict on an order.
-    fn of(verdict: Option<String>, stored: Result<Objects, String>, want: &Objects) -> Option<Verdict> {
-        match (verdict, stored) {
-            (Some(said), _) if said.starts_with("race") => {
-                let stages = stages_of(&said);
-                Some(Verdict::Race(said, stages))
-            }
+    fn of(case: Case, outcome: Outcome, stored: Result<Objects, String>, want: &Objects) -> Option<Verdict> {
+        if let (Some(race), Some(said)) = (outcome.race, &outcome.verdict) {
+            return Some(Verdict::Race(said.clone(), stages_of(said), proof::missing(case, &race)));
+        }
+        match (outcome.verdict, stored) {
             (Some(said), _) if said.ends_with("nobody wrote them") => Some(Verdict::Unwritten(said)),
             (Some(said), _) => Some(Verdict::Deadlock(said)),
+            (None, Err(said)) if said.ends_with("was recorded before") => Some(Verdict::Refused(said)),
             (None, Err(said)) => panic!("no verdict on an order: {said}"),
             (None, Ok(stored)) => (stored != *want).then_some(Verdict::Bytes),
         }
@@ -48,7 +51,7 @@ impl Verdict {
     /// In a few words that do not change with the schedule's details.
     pub(crate) fn short(&self, case: Case) -> String {
         match self {
-            Verdict::Race(said, stages) => {
+            Verdict::Race(said, stages, _) => {
                 let names: Vec<_> = stages.iter().map(|s| s.name()).collect();
                 format!("race on {}: {}", buffers(case, stages, said), names.join(" and "))
             }
@@ -61,14 +64,40 @@ impl Verdict {
                 format!("{} reads what nobody wrote of {buffer}", names.join(" and "))
             }
             Verdict::Bytes => "wrong bytes".to_owned(),
+            Verdict::Refused(_) => "a mark out of turn".to_owned(),
         }
+    }
+}
+
+impl Verdict {
+    /// Whether it is a race that names a row.
+    pub(crate) fn names(&self, row: &str) -> bool {
+        matches!(self, Verdict::Race(_, _, named) if named.contains(&row))
+    }
+
+    /// Whether it shows that a row is not kept, whether or not it costs something: its second stage races with the first
+    /// one, or takes what that one has not written yet.
+    pub(crate) fn lacks(&self, row: Row) -> bool {
+        match self {
+            Verdict::Unwritten(said) => stages_of(said) == [row.to] && said.contains(row.guards.name()),
+            _ => self.names(row.name),
+        }
+    }
+
+    /// Whether the report leads to what is wrong: a race names one of the rows that are not kept. What else shows names
+    /// none: a deadlock says for which rows everybody waits.
+    pub(crate) fn leads_to(&self, rows: &[&'static str]) -> bool {
+        !matches!(self, Verdict::Race(..)) || rows.iter().any(|row| self.names(row))
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Race(said, _) | Verdict::Deadlock(said) | Verdict::Unwritten(said) => f.write_str(said),
+            Verdict::Race(said, ..)
+            | Verdict::Deadlock(said)
+            | Verdict::Unwritten(said)
+            | Verdict::Refused(said) => f.write_str(said),
             Verdict::Bytes => f.write_str("wrong bytes"),
         }
     }
@@ -129,7 +158,7 @@ impl Hunt {
         let (script, want) = self.script(seed);
         let ran = script.run_with(chooser(seed), wrong, Fails::default());
         let blocked = ran.seen.blocked;
-        (Verdict::of(ran.outcome.verdict, ran.stored, want), blocked)
+        (Verdict::of(self.case, ran.outcome, ran.stored, want), blocked)
     }
 
     /// Steps that lanes take in a run.
@@ -137,18 +166,18 @@ impl Hunt {
         self.script(seed).0.run_with(chooser(seed), wrong, Fails::default()).outcome.steps
     }
 
-    fn among(&self, schedules: u64, wrong: &Wrong) -> Found {
-        (0..schedules).find_map(|seed| Some((seed, self.verdict(seed, wrong).0?)))
+    fn among(&self, schedules: u64, wrong: &Wrong) -> impl Iterator<Item = (u64, Verdict)> {
+        (0..schedules).filter_map(|seed| Some((seed, self.verdict(seed, wrong).0?)))
     }
 
-    /// The first schedule that finds what must be found.
+    /// The first schedule with a verdict on an order, where there must be one.
     pub(crate) fn first(&self, wrong: &Wrong) -> Found {
-        self.among(TRIES, wrong)
+        self.among(TRIES, wrong).find(|(_, why)| !matches!(why, Verdict::Refused(_)))
     }
 
-    /// The same where nothing should be: fewer schedules.
+    /// The first schedule in which anything shows, where nothing should: fewer of them.
     pub(crate) fn any(&self, wrong: &Wrong) -> Found {
-        self.among(TRIES_RIGHT, wrong)
+        self.among(TRIES_RIGHT, wrong).next()
     }
 
     /// Waits for a row that are not met when they are called, in those schedules or, for what shows rarely, in all.

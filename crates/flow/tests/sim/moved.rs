@@ -47,6 +47,7 @@ fn misplace(report: &mut Report, hunt: &Hunt, stage: Stage, lane: Lane) {
         Err(fault) => {
             let found = hunt.first(&wrong);
             report.agree(found.is_some(), || format!("{scenario} {name}: {fault}"));
+            report.queue_left(hunt.case, stage, &found);
             report.take(scenario, &name, found);
         }
         Ok(()) => report.right(scenario, &name, hunt.any(&wrong)),

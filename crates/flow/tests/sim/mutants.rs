@@ -3,7 +3,7 @@
 //! bytes. The checks that would object to any row that is left out are not in play: the run itself keeps every row.
 
 use forebay_flow::proof::{self, Variant};
-use forebay_flow::table::{Buffer, Case, Clock, Kind, Row, Stage, rows};
+use forebay_flow::table::{Buffer, Case, Clock, Kind, Mechanism, Row, Stage, rows};
 use plan::{Memory, Mode};
 
 use crate::flawed::{Flaw, GATE, Wrong};
@@ -36,6 +36,7 @@ fn drop_row(report: &mut Report, hunt: &Hunt, row: &'static str, added: Option<R
     let name = format!("{} {row}", Flaw::Dropped);
     let found = hunt.first(&without(vec![row]));
     report.dropped(hunt, row, &found);
+    report.name(hunt.scenario, &name, &[row], &found);
     if found.is_some() {
         report.take(hunt.scenario, &name, found);
         return Dropped::Killed;
@@ -45,7 +46,9 @@ fn drop_row(report: &mut Report, hunt: &Hunt, row: &'static str, added: Option<R
         Some(others) if !others.is_empty() => {
             let name = format!("{name}, implied by {}, all dropped together", others.join(", "));
             let all = [vec![row], others.clone()].concat();
-            if report.take(hunt.scenario, &name, hunt.first(&without(all))) {
+            let found = hunt.first(&without(all.clone()));
+            report.name(hunt.scenario, &name, &all, &found);
+            if report.take(hunt.scenario, &name, found) {
                 return Dropped::Implied(others);
             }
         }
@@ -60,6 +63,7 @@ fn drop_row(report: &mut Report, hunt: &Hunt, row: &'static str, added: Option<R
 fn lower_depth(report: &mut Report, hunt: &Hunt, row: &'static str) {
     let (scenario, name) = (hunt.scenario, format!("{} {row}", Flaw::Tighter));
     if let found @ Some(_) = hunt.any(&row_flaw(Flaw::Tighter, row)) {
+        report.name(scenario, &name, &[row], &found);
         report.take(scenario, &name, found);
         return;
     }
@@ -78,11 +82,27 @@ fn lower_depth(report: &mut Report, hunt: &Hunt, row: &'static str) {
     }
 }
 
+/// A row that the order of calls keeps costs no operation that could be left out: what it orders is called too early.
+fn call_early(report: &mut Report, hunt: &Hunt, row: Row) {
+    let (name, wrong) = (format!("{} {}", Flaw::Uncalled, row.name), row_flaw(Flaw::Uncalled, row.name));
+    // One that only tells a stage what to do orders no two uses of a buffer.
+    if proof::without(hunt.case, row).is_none() {
+        return report.needless_call(hunt.scenario, &name, hunt.any(&wrong));
+    }
+    let found = hunt.first(&wrong);
+    report.name(hunt.scenario, &name, &[row.name], &found);
+    report.agree(found.is_some(), || format!("{} {name}: {found:?}", hunt.scenario));
+    report.take(hunt.scenario, &name, found);
+}
+
 fn break_rows(report: &mut Report, hunt: &Hunt) {
     let case = hunt.case;
     let (costly, free): (Vec<_>, Vec<_>) =
         rows(case).map(|(_, r)| r).partition(|r| r.mechanism(case).costs());
-    report.free(hunt.scenario, &free);
+    report.free(case, &free);
+    free.into_iter()
+        .filter(|row| row.mechanism(case) == Mechanism::Call)
+        .for_each(|row| call_early(report, hunt, row));
     for row in costly {
         let dropped = drop_row(report, hunt, row.name, None);
         // The static check and the simulator agree: both miss the row.
@@ -95,7 +115,9 @@ fn break_rows(report: &mut Report, hunt: &Hunt) {
                 Flaw::Tighter => lower_depth(report, hunt, row.name),
                 _ => {
                     let found = hunt.first(&row_flaw(flaw, row.name));
-                    report.take(hunt.scenario, &format!("{flaw} {}", row.name), found);
+                    let name = format!("{flaw} {}", row.name);
+                    report.name(hunt.scenario, &name, &[row.name], &found);
+                    report.take(hunt.scenario, &name, found);
                 }
             }
         }
@@ -131,7 +153,10 @@ fn the_references_two_losses_are_found_at_once() {
         ("tail_published", ["TailUpload"; 3], "Aggregate"),
     ] {
         let (why, _) = hunt.verdict(0, &row_flaw(Flaw::Dropped, row));
-        let why = why.expect(row).to_string();
+        let why = why.expect(row);
+        // A canary: another row would not do.
+        assert!(why.leads_to(&[row]) && !why.leads_to(&["staging_free"]), "{row}: {why}");
+        let why = why.to_string();
         assert!(writer.iter().any(|w| why.contains(w)) && why.contains(reader), "{row}: {why}");
         assert!(why.split("; rows ").nth(1).is_some_and(|rows| rows.contains(row)), "{row}: {why}");
         say(&format!("{row}: {why}"));

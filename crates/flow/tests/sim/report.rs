@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use forebay_flow::edges;
-use forebay_flow::table::Row;
+use forebay_flow::table::{Case, Mechanism, Row, Stage, rows};
 
-use crate::hunt::{Found, Hunt};
+use crate::hunt::{Found, Hunt, Verdict};
 use crate::run::Scenario;
 
 /// Where the checked-in report lies.
@@ -33,14 +33,31 @@ pub(crate) struct Report {
     killed: u32,
     slower: u32,
     right: u32,
+    calls: u32,
     apart: u32,
     agreed: u32,
     survivors: Vec<String>,
+    /// Races, of mutants of rows, that name a row that is not kept, and those that do not.
+    named: u32,
+    unnamed: Vec<String>,
     disagreements: Vec<String>,
     /// By table (its place among `edges::TABLES`) and row.
     lost: BTreeMap<(usize, &'static str), Lost>,
-    /// Rows that cost nothing, with how many combinations they are live in.
-    free: BTreeMap<&'static str, u32>,
+    /// Rows that cost nothing.
+    free: BTreeMap<&'static str, Free>,
+}
+
+/// A row that costs nothing.
+#[derive(Debug, Default)]
+struct Free {
+    /// Whether the order of calls keeps it; otherwise that of a lane.
+    by_call: bool,
+    /// Combinations in which it is live.
+    live: u32,
+    /// Whether what waits is on a device lane.
+    on_device: bool,
+    /// Stages elsewhere that raced with the other stage of the row.
+    left: u32,
 }
 
 impl Report {
@@ -48,6 +65,7 @@ impl Report {
     pub(crate) fn take(&mut self, scenario: Scenario, name: &str, found: Found) -> bool {
         match &found {
             Some((seed, why)) => {
+                assert!(!matches!(why, Verdict::Refused(_)), "{scenario} {name}: {why}");
                 self.killed += 1;
                 say(&format!("killed    {scenario} {name}: schedule {seed}: {why}"));
             }
@@ -69,6 +87,13 @@ impl Report {
     pub(crate) fn right(&mut self, scenario: Scenario, name: &str, found: Found) {
         self.agree(found.is_none(), || format!("{scenario} {name} is sound, and yet {found:?}"));
         self.right += 1;
+        say(&format!("right     {scenario} {name}"));
+    }
+
+    /// A call too early that orders no two uses of a buffer, by what the static check says.
+    pub(crate) fn needless_call(&mut self, scenario: Scenario, name: &str, found: Found) {
+        self.agree(found.is_none(), || format!("{scenario} {name}: no two uses, and yet {found:?}"));
+        self.calls += 1;
         say(&format!("right     {scenario} {name}"));
     }
 
@@ -102,10 +127,48 @@ impl Report {
         }
     }
 
+    /// A race shows by its rows what is wrong: it names a row that is not kept.
+    pub(crate) fn name(&mut self, scenario: Scenario, name: &str, rows: &[&'static str], found: &Found) {
+        match found {
+            Some((_, why)) if !why.leads_to(rows) => {
+                say(&format!("UNNAMED   {scenario} {name}: {why}"));
+                self.unnamed.push(format!("{scenario} {name}: {why}"));
+            }
+            Some((_, Verdict::Race(..))) => self.named += 1,
+            _ => {}
+        }
+    }
+
     /// Rows that the order of a queue or of calls keeps: there is no operation to leave out.
-    pub(crate) fn free(&mut self, _: Scenario, rows: &[Row]) {
+    pub(crate) fn free(&mut self, case: Case, rows: &[Row]) {
         for row in rows {
-            *self.free.entry(row.name).or_default() += 1;
+            let free = self.free.entry(row.name).or_default();
+            free.live += 1;
+            free.by_call = row.mechanism(case) == Mechanism::Call;
+            free.on_device = !row.to.lane(case).is_host();
+        }
+    }
+
+    /// A stage has left its lane, and with it the rows that its queue has kept: those of the two that race.
+    pub(crate) fn queue_left(&mut self, case: Case, stage: Stage, found: &Found) {
+        let Some((_, why)) = found else { return };
+        let queue = |r: &Row| r.mechanism(case) == Mechanism::Queue && [r.from, r.to].contains(&stage);
+        for (_, row) in rows(case).filter(|(_, r)| queue(r) && why.lacks(*r)) {
+            self.free.entry(row.name).or_default().left += 1;
+        }
+    }
+
+    /// What becomes of rows that cost nothing: a line each.
+    fn say_free(&self) {
+        for (row, Free { by_call, live, on_device, left }) in &self.free {
+            let why = if *by_call {
+                "kept by the order of calls; called too early, above".to_owned()
+            } else if *on_device {
+                format!("kept by the order of its queue; {left} stages elsewhere show that it is missing")
+            } else {
+                "kept by the order of one program, which simulated runs are held to (`program`)".to_owned()
+            };
+            say(&format!("free      {row}, live in {live}: {why}"));
         }
     }
 
@@ -146,11 +209,7 @@ impl Report {
     /// # Panics
     /// Something survived, the two checks disagree, or the checked-in report is stale.
     pub(crate) fn close(&self) {
-        let free: Vec<_> = self.free.iter().map(|(row, count)| format!("{row} ({count})")).collect();
-        say(&format!(
-            "free      kept by the order of a queue or of calls, nothing to break: {}",
-            free.join(", ")
-        ));
+        self.say_free();
         say(&format!("{} mutants are right and only slower", self.slower));
         say(&format!(
             "{} stages elsewhere are right: the static check lets them pass, and nothing is found",
@@ -160,16 +219,24 @@ impl Report {
             "{} stages elsewhere are refused, and nothing is found: the static check is stricter, each line says why",
             self.apart
         ));
+        say(&format!("{} calls too early order no two uses of a buffer, and nothing is found", self.calls));
         let judged = self.agreed + self.disagreements.len() as u32;
         say(&format!("static check and simulator agree on {} of {judged}", self.agreed));
+        let races = self.named + self.unnamed.len() as u32;
+        say(&format!("{} of {races} races name the row that is not kept", self.named));
         say(&format!("killed {} of {}", self.killed, self.killed + self.survivors.len() as u32));
         assert_eq!(self.survivors, Vec::<String>::new());
+        assert_eq!(self.unnamed, Vec::<String>::new());
         assert_eq!(self.disagreements, Vec::<String>::new());
         assert_eq!(
             self.needless(),
             Vec::<&str>::new(),
             "implied wherever they are live: they leave the table"
         );
+        let mut queued = self.free.values().filter(|f| f.live > 0 && !f.by_call && f.on_device);
+        // Debug builds try fewer combinations.
+        let all_left = cfg!(debug_assertions) || queued.all(|f| f.left > 0);
+        assert!(all_left, "a queue keeps a row for which no stage elsewhere races");
         match std::env::var_os(WRITE_TO) {
             // Debug builds try fewer combinations.
             _ if cfg!(debug_assertions) => {}

@@ -76,6 +76,8 @@ pub(crate) struct Ran {
     /// Extents that were published.
     pub(crate) extents: Vec<u64>,
     pub(crate) seen: Seen,
+    /// Batches that a close says were kicked.
+    pub(crate) batches: Option<u64>,
     /// What is not over: lanes, threads, answers of the store.
     pub(crate) left: Vec<String>,
     /// Whether the device, and with it every buffer, was let go.
@@ -231,9 +233,11 @@ impl Script {
     /// and everything about it must be the same, each step and each access in its place.
     pub(crate) fn run_with(&self, chooser: Box<dyn Chooser>, wrong: &Wrong, fails: Fails) -> Ran {
         let ran = self.run_once(chooser, wrong, fails);
-        let again = self.run_once(Box::new(Replay::new(&ran.outcome.choices)), wrong, fails);
-        // After a verdict threads go their own ways out, side by side.
-        let same = ran.outcome == again.outcome && (ran.outcome.verdict.is_some() || ran == again);
+        let again = self.run_once(Box::new(Replay::of(&ran.outcome)), wrong, fails);
+        // After a verdict, or a stop, threads go their own ways out, side by side: what was done up to there is the same.
+        let is_whole = ran.outcome.verdict.is_none() && !ran.outcome.stopped;
+        let same =
+            if is_whole { ran == again } else { (&ran.outcome, &ran.seen) == (&again.outcome, &again.seen) };
         assert!(same, "the same choices, another run: {ran:?}\n{again:?}");
         ran
     }
@@ -253,8 +257,12 @@ impl Script {
         let weak = Arc::downgrade(&device);
         let extents: Extents = Arc::default();
         watch(&sim, &store, &extents);
-        let stored = self.stream(device, &sim, store.clone(), &extents);
+        let closed = self.stream(device, &sim, store.clone(), &extents);
         sim.settle();
+        let (stored, batches) = match closed {
+            Ok((objects, batches)) => (Ok(objects), Some(batches)),
+            Err(error) => (Err(error), None),
+        };
         let extents = extents.lock().unwrap().clone();
         let seen = seen.lock().unwrap().clone();
         Ran {
@@ -262,6 +270,7 @@ impl Script {
             stored,
             objects: store.objects(),
             extents,
+            batches,
             seen,
             left: sim.left(),
             is_free: weak.upgrade().is_none(),
@@ -298,14 +307,14 @@ impl Script {
         (self.bytes.len() as u64).div_ceil(self.plan.slice_bytes)
     }
 
-    /// Streams the script; what was stored.
+    /// Streams the script; what was stored, and batches that were kicked.
     fn stream(
         &self,
         device: Arc<dyn Device>,
         sim: &Sim,
         store: Arc<SimStore>,
         extents: &Extents,
-    ) -> Result<Objects, String> {
+    ) -> Result<(Objects, u64), String> {
         let published = extents.clone();
         let setup = |engine| Setup {
             engine,
@@ -320,10 +329,10 @@ impl Script {
         };
         let opened = Engine::open(device, &self.plan).and_then(|engine| Array::open(setup(engine)));
         let ended = opened.and_then(|array| self.feed(array, sim));
-        ended.map(|()| store.objects()).map_err(|e| e.to_string())
+        ended.map(|batches| (store.objects(), batches)).map_err(|e| e.to_string())
     }
 
-    fn feed(&self, array: Array, sim: &Sim) -> Result<(), forebay_flow::Error> {
+    fn feed(&self, array: Array, sim: &Sim) -> Result<u64, forebay_flow::Error> {
         let mut rest = &self.bytes[..];
         for &act in &self.acts {
             match act {
@@ -338,7 +347,7 @@ impl Script {
         }
         let closed = array.close()?;
         assert_eq!(closed.extent, self.extent(), "what a close claims");
-        Ok(())
+        Ok(closed.progress.batches)
     }
 
     /// What a host with one batch at a time stores.

@@ -3,7 +3,7 @@
 use sim::{Chooser, Numbers, Replay};
 
 use crate::run::Ran;
-use crate::{chooser, scenarios};
+use crate::{POINTS, chooser, scenarios};
 
 /// How many schedules: 1,000, a quarter of that in debug builds, or as many as the environment says.
 fn count() -> u64 {
@@ -23,7 +23,7 @@ fn again() -> Option<(u64, String)> {
 #[test]
 fn any_schedule_is_ordered_and_stores_the_same() {
     let all = scenarios();
-    let (mut steps, mut choices, mut kicks, mut carries) = (0, 0, 0, 0);
+    let (mut steps, mut choices, mut kicks, mut carries, mut longer) = (0, 0, 0, 0, 0);
     let again = again();
     let seeds = again.as_ref().map_or(0..count(), |(seed, _)| *seed..seed + 1);
     for seed in seeds {
@@ -38,6 +38,7 @@ fn any_schedule_is_ordered_and_stores_the_same() {
         let replay = || format!("{scenario}; again: FOREBAY_REPLAY={seed}:{}", outcome.choices);
         assert_eq!(outcome.verdict, None, "{}", replay());
         assert!(stored.as_ref() == Ok(&script.want()), "{}", replay());
+        longer += u64::from(outcome.points > POINTS);
         steps += outcome.steps;
         choices += outcome.choices.len();
         let by_keeper = |(thread, stage, _): &&(String, _, _)| thread == "keeper" && *stage == "Kick";
@@ -47,5 +48,7 @@ fn any_schedule_is_ordered_and_stores_the_same() {
     let (count, all) = (count(), all.len());
     println!("{count} schedules of {all} combinations: {steps} steps, {choices} choices");
     println!("{kicks} batches kicked by the keeper, {carries} begun epochs carried over");
+    println!("{longer} have more than the {POINTS} points of choice that priorities count on");
+    assert!(again.is_some() || longer * 5 < count, "priorities change too early for most runs");
     assert!(again.is_some() || kicks > 0 && carries > 0, "the keeper never had its turn");
 }

@@ -18,6 +18,9 @@ const PER_SHARD: u64 = 8;
 /// Walks by chance over the states of a scenario, to meet one that was not visited.
 const WALKS: u64 = 200;
 
+/// One in so many meetings is walked on from where not all are.
+const WALKED: u64 = 64;
+
 /// How much of it is done: all scenarios in release builds; in a soak, all walks too.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Share {
@@ -37,7 +40,17 @@ impl Share {
 
     /// Of the meetings with a visited state, one in so many is walked on from.
     fn walks_one_in(self) -> u64 {
-        if self == Share::Soak { 1 } else { 64 }
+        if self == Share::Soak { 1 } else { WALKED }
+    }
+
+    /// Of the visits, one in so many is made twice and compared.
+    fn visits_twice_one_in(self) -> u64 {
+        if self == Share::Debug { 8 } else { 1 }
+    }
+
+    /// The same of walks: no more of them in a soak than otherwise, for each walk already does a visit's steps again.
+    fn walks_twice_one_in(self) -> u64 {
+        WALKED / self.walks_one_in()
     }
 }
 
@@ -70,22 +83,29 @@ fn check(scenario: Scenario, want: &Objects, ran: &Ran) {
     }
 }
 
-/// One run: what goes on alike is compared by the search itself.
-fn run(script: &Script, chooser: Box<dyn Chooser>, wrong: &Wrong) -> Ran {
-    script.run_once(chooser, wrong, Fails::default())
+/// One run; made twice, and compared, where its number is due.
+fn run(script: &Script, chooser: Box<dyn Chooser>, number: u64, twice_one_in: u64) -> Ran {
+    let (wrong, fails) = (Wrong::default(), Fails::default());
+    if number.is_multiple_of(twice_one_in) {
+        script.run_with(chooser, &wrong, fails)
+    } else {
+        script.run_once(chooser, &wrong, fails)
+    }
 }
 
 /// Visits every state, then walks over them.
-fn explore(scenario: Scenario, explorer: &Explorer) {
+fn explore(scenario: Scenario, explorer: &Explorer, share: Share) {
     let script = scenario.smallest(PER_SHARD);
     let want = script.want();
-    while let Some(chooser) = explorer.next() {
-        check(scenario, &want, &run(&script, chooser, &Wrong::default()));
+    for number in 0.. {
+        let Some(chooser) = explorer.next() else { break };
+        check(scenario, &want, &run(&script, chooser, number, share.visits_twice_one_in()));
     }
     assert_eq!(explorer.broken(), None, "{scenario}");
     let again = (0..explorer.kept()).map(|n| explorer.walk(Some(n), n as u64));
-    for walk in again.chain((0..WALKS).map(|seed| explorer.walk(None, seed))) {
-        check(scenario, &want, &run(&script, walk, &Wrong::default()));
+    let walks = again.chain((0..WALKS).map(|seed| explorer.walk(None, seed)));
+    for (number, walk) in (0..).zip(walks) {
+        check(scenario, &want, &run(&script, walk, number, share.walks_twice_one_in()));
         assert_eq!(explorer.broken(), None, "{scenario}");
     }
 }
@@ -101,7 +121,7 @@ fn every_state_is_visited_and_none_races_or_blocks() {
         loop {
             let Some(scenario) = todo.lock().unwrap().next() else { return };
             let explorer = Explorer::new(true, share.walks_one_in());
-            explore(*scenario, &explorer);
+            explore(*scenario, &explorer, share);
             println!("{scenario}: {}; walked on from {}", explorer.counts(), explorer.kept());
             *total.lock().unwrap() += explorer.counts();
         }
@@ -135,8 +155,8 @@ const TINIEST: Scenario =
 #[test]
 fn sleep_sets_leave_out_runs_and_no_state() {
     let [with, without] = [true, false].map(|reduces| {
-        let explorer = Explorer::new(reduces, 64);
-        explore(TINIEST, &explorer);
+        let explorer = Explorer::new(reduces, WALKED);
+        explore(TINIEST, &explorer, Share::Release);
         explorer
     });
     assert!(with.keys() == without.keys(), "{} and {}", with.counts(), without.counts());
@@ -146,8 +166,9 @@ fn sleep_sets_leave_out_runs_and_no_state() {
 
 /// The first verdict among all states.
 fn hunt(script: &Script, wrong: &Wrong) -> Option<String> {
-    let explorer = Explorer::new(true, 64);
-    std::iter::from_fn(|| explorer.next()).find_map(|c| run(script, c, wrong).outcome.verdict)
+    let explorer = Explorer::new(true, WALKED);
+    let visits = std::iter::from_fn(|| explorer.next());
+    visits.map(|c| script.run_with(c, wrong, Fails::default())).find_map(|ran| ran.outcome.verdict)
 }
 
 #[test]

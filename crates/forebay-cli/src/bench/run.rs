@@ -48,8 +48,10 @@ struct Ready<'a> {
 }
 
 /// What became of a writer.
-struct Ended {
+struct Ended<'a> {
     report: Report,
+    /// To be let go when all writers have ended: registered memory holds up the others meanwhile.
+    _intake: Intake<'a>,
     /// What it did before the clock started.
     before: Metrics,
     /// From the start of the clock to the end of its store.
@@ -104,15 +106,15 @@ impl DeviceMemory {
 }
 
 /// Each stream on a thread of its own; the first error of any.
-fn all(ready: Vec<Ready<'_>>, start: &Instant, stop: &Stop) -> Result<Vec<Ended>, Failure> {
-    let one = |ready: Ready<'_>| {
+fn all<'a>(ready: Vec<Ready<'a>>, start: &Instant, stop: &Stop) -> Result<Vec<Ended<'a>>, Failure> {
+    let one = |ready: Ready<'a>| {
         let Ready { mut writer, before, mut intake } = ready;
         let (begun, at) = (start.elapsed(), writer.metrics().elapsed);
         intake.pour(&mut writer, stop)?;
         // The writer's own clock stands still when its last document is written.
         let report = writer.close()?;
         let seconds = (begun + report.metrics.elapsed.saturating_sub(at)).as_secs_f64();
-        Ok(Ended { report, before, seconds })
+        Ok(Ended { report, before, seconds, _intake: intake })
     };
     std::thread::scope(|scope| {
         let started: Vec<_> = ready.into_iter().map(|ready| scope.spawn(move || one(ready))).collect();
@@ -122,7 +124,7 @@ fn all(ready: Vec<Ready<'_>>, start: &Instant, stop: &Stop) -> Result<Vec<Ended>
 }
 
 /// Bytes and shards of the time, where all that was given was taken.
-fn total(load: Load, ended: &[Ended]) -> Result<(u64, u64), Failure> {
+fn total(load: Load, ended: &[Ended<'_>]) -> Result<(u64, u64), Failure> {
     let sum =
         |of: fn(&Metrics) -> u64| ended.iter().map(|e| of(&e.report.metrics) - of(&e.before)).sum::<u64>();
     let missing: u64 = ended.iter().map(|e| e.report.missing_bytes).sum();

@@ -65,9 +65,11 @@ measure() {
 echo "case, rate, share of the limit that binds, memory of the GPU, appends (p50/p99/p99.9/max); MISSED: below a target"
 for ingest in reserve registered copy; do
     for scenario in 256cube medfmt smallepoch orca2; do
-        rate=0
+        rate=0 bytes=24G sizes=()
         [ $scenario = smallepoch ] && rate=20
-        measure "none-$ingest-$scenario" 0.9 $rate 24G $scenario --codec none --ingest $ingest --append 64M
+        # Two slots of 512M: a batch for each, and more of them, for the first and the last stand alone on the link.
+        [ $ingest = reserve ] && bytes=48G sizes=(--batch 512M)
+        measure "none-$ingest-$scenario" 0.9 $rate $bytes $scenario --codec none --ingest $ingest --append 64M "${sizes[@]}"
     done
 done
 measure none-copy-512-bytes 0 4 2G 256cube --codec none --ingest copy --append 512
@@ -80,7 +82,7 @@ for chunk in 64K 256K 1M; do
         measure "zstd-$scenario-$chunk" 0.9 0 6G $scenario --codec zstd --chunk-bytes $chunk --ingest registered --append 64M
     done
 done
-measure two_streams-none 0 0 12G two_streams --codec none --ingest registered --append 64M
+measure two_streams-none 0 0 24G two_streams --codec none --ingest registered --append 64M
 measure two_streams-zstd 0 0 4G two_streams --codec zstd --ingest registered --append 64M
 [ "${DEVICE:-cuda}" = host ] || nvidia-smi --query-gpu=name,driver_version,pcie.link.gen.current,pcie.link.width.current \
     --format=csv,noheader

@@ -68,8 +68,9 @@ pub(crate) struct Core {
     opened: Instant,
 }
 
-/// Such threads, at the most: more gain nothing.
-pub(crate) const MOST_COPIERS: usize = 8;
+/// Such threads, at the most. Alone 8 of them are as fast as the link; beside copies both ways they need 12, and 16 gain
+/// nothing (`docs/measurements/2026-11-23-h200-second.md`).
+pub(crate) const MOST_COPIERS: usize = 12;
 /// Bytes that one of them copies at a time.
 const PIECE: usize = 512 << 10;
 

@@ -8,6 +8,7 @@
 //! lets go of it.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use device::marks::Marks;
@@ -222,28 +223,45 @@ impl Shared {
 fn watch(shared: &Shared, lane: usize) {
     let track = &shared.tracks[lane];
     loop {
-        match track.take() {
+        let task = track.take();
+        let mark = match &task {
             Task::Stop => return,
-            Task::Reach(event, mark, generation) => {
-                let reached = event.synchronize();
-                // What a kernel said comes first: an error of the driver may follow from it.
-                shared.look_for_trouble();
-                reached.unwrap_or_else(|error| shared.fail(error));
+            Task::Reach(_, mark, generation) => Some((*mark, *generation)),
+            Task::Done { .. } => None,
+        };
+        // What a job kept may be memory of somebody else's, whose drop may do anything.
+        if catch_unwind(AssertUnwindSafe(|| finish(shared, track, task))).is_err() {
+            shared.fail(Error::new(Operation::Wait, "a thread that watches the GPU panicked"));
+            if let Some((mark, generation)) = mark {
                 shared.marks.reach(mark, generation);
             }
-            Task::Done { start, end, busy, keep } => {
-                let took = end.synchronize().and_then(|()| end.since(&start));
-                drop(keep);
-                shared.look_for_trouble();
-                match took {
-                    Ok(milliseconds) => {
-                        let time = Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3);
-                        shared.meters.add(Busy { time, ..busy });
-                        lock(&track.timed).extend([start, end]);
-                    }
-                    Err(error) => shared.fail(error),
+        }
+    }
+}
+
+/// Waits for what a task is about, and does what is due then.
+fn finish(shared: &Shared, track: &Track, task: Task) {
+    match task {
+        Task::Stop => {}
+        Task::Reach(event, mark, generation) => {
+            let reached = event.synchronize();
+            // What a kernel said comes first: an error of the driver may follow from it.
+            shared.look_for_trouble();
+            reached.unwrap_or_else(|error| shared.fail(error));
+            shared.marks.reach(mark, generation);
+        }
+        Task::Done { start, end, busy, keep } => {
+            let took = end.synchronize().and_then(|()| end.since(&start));
+            shared.look_for_trouble();
+            match took {
+                Ok(milliseconds) => {
+                    let time = Duration::from_secs_f64(f64::from(milliseconds.max(0.0)) / 1e3);
+                    shared.meters.add(Busy { time, ..busy });
+                    lock(&track.timed).extend([start, end]);
                 }
+                Err(error) => shared.fail(error),
             }
+            drop(keep);
         }
     }
 }

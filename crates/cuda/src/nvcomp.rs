@@ -4,7 +4,7 @@
 //! the documentation of nvCOMP 5.3 and 6.0 (batched zstd compression).
 
 use std::ffi::{c_int, c_void};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use device::{Error, Operation};
 use libloading::{Library, Symbol};
@@ -68,14 +68,21 @@ impl Nvcomp {
     /// # Errors
     /// It is not installed, or of another version.
     pub(crate) fn get() -> Result<&'static Nvcomp, Error> {
-        static OPENED: OnceLock<Result<Nvcomp, Error>> = OnceLock::new();
+        static OPENED: OnceLock<Nvcomp> = OnceLock::new();
+        // A failure is not kept: another writer may have stood at a gate too long, or the library comes later.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(library) = OPENED.get() {
+            return Ok(library);
+        }
         // Asked for its workspace it loads its kernels.
         let open = || {
             let library = Nvcomp::open()?;
             library.workspace(1, 4096)?;
             Ok(library)
         };
-        OPENED.get_or_init(|| crate::quiet::exclusive(open)).as_ref().map_err(Clone::clone)
+        let library = crate::quiet::exclusive(open)?;
+        Ok(OPENED.get_or_init(|| library))
     }
 
     fn open() -> Result<Nvcomp, Error> {

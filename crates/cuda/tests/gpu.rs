@@ -35,6 +35,53 @@ fn a_checked_gpu_keeps_the_contract() {
     device.verdict().unwrap();
 }
 
+/// Memory of somebody else's, which panics when it goes.
+struct Nasty(Box<[u8]>, *mut u8);
+
+// SAFETY: it owns its bytes.
+unsafe impl Send for Nasty {}
+// SAFETY: as above.
+unsafe impl Sync for Nasty {}
+
+// SAFETY: the bytes stay where they are until this is dropped.
+unsafe impl device::Backing for Nasty {
+    fn base(&self) -> *mut u8 {
+        self.1
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn host_visible(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Nasty {
+    fn drop(&mut self) {
+        panic!("not like this");
+    }
+}
+
+/// A panic on a thread of the device's fails the run, and nobody waits for ever.
+#[test]
+#[ignore = "needs a GPU"]
+fn memory_that_panics_when_it_goes_fails_the_run() {
+    let device = Cuda::open(0).unwrap();
+    let mark = device.mark().unwrap();
+    let up = device.allocate(Home::Device, 4096, Name::of("test")).unwrap();
+    let mut bytes = vec![7; 4096].into_boxed_slice();
+    let base = bytes.as_mut_ptr();
+    let nasty = Region::new(std::sync::Arc::new(Nasty(bytes, base)));
+    device.copy(Lane::H2d, device::CopyJob { from: read(&nasty), to: write(&up) }).unwrap();
+    // The copy holds the last of it; where it has run already, the panic comes here.
+    let here = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(nasty))).is_err();
+    device.record(Lane::H2d, mark, 0).unwrap();
+    let ended = device.wait(Lane::Producer, mark, 0);
+    assert!(here || ended.unwrap_err().to_string().contains("panicked"));
+}
+
 /// Batches as large as runs have them, in both shapes: chunks of a megabyte, and many small ones.
 #[test]
 #[ignore = "needs a GPU"]

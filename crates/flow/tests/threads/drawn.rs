@@ -391,7 +391,7 @@ impl Came {
             assert_eq!(objects.len(), SHARDS * frames.div_ceil(ROW as usize), "{drawn:?}");
             assert_eq!(extents.last(), Some(&(*frames as u64)), "{drawn:?}");
         }
-        let is_cause = |s: &String| s.contains("injected") || s.contains("elements past the epoch");
+        let is_cause = |s: &String| s.contains("injected") || s.contains("the pool has");
         assert!(said.iter().all(|s| is_cause(s) && *s == said[0]), "{drawn:?}: {said:?}");
         assert!(said.is_empty() || !matches!(drawn.fault, Fault::None), "{drawn:?}: {said:?}");
     }

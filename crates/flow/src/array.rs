@@ -180,6 +180,33 @@ impl Array {
         self.timed(|producer, now| producer.append(bytes, now))
     }
 
+    /// Appends what several calls brought. Their times, which it takes, are counted in place of its own.
+    ///
+    /// # Errors
+    /// As [`Array::append`].
+    pub fn append_gathered(&self, bytes: &[u8], times: &mut Latency) -> Result<(), Error> {
+        let now = self.now();
+        self.produce(|producer| {
+            let ended = producer.append(bytes, now);
+            producer.count_calls(times);
+            ended
+        })
+    }
+
+    /// Bytes that complete the begun epoch, and bytes that the array can still take.
+    #[must_use]
+    pub fn ahead(&self) -> (u64, u64) {
+        let (appended, plan) = (self.run.counts.get().appended, &self.run.plan);
+        let room = plan.total_bytes.map_or(u64::MAX, |total| total - appended);
+        (plan.epoch_bytes - appended % plan.epoch_bytes, room)
+    }
+
+    /// The device's time.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.run.device().now()
+    }
+
     /// Lends `bytes` bytes of staging that stand together, to be filled in place. Blocks as [`Array::append`] does.
     ///
     /// # Errors

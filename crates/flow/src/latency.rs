@@ -37,12 +37,28 @@ fn upper(bucket: usize) -> u64 {
 }
 
 impl Latency {
-    pub(crate) fn add(&mut self, time: Duration) {
+    /// Counts a call.
+    pub fn add(&mut self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.buckets[bucket(nanos)] += 1;
         self.count += 1;
         self.total += time;
         self.max = self.max.max(time);
+    }
+
+    /// Takes over the calls of another.
+    pub(crate) fn take(&mut self, other: &mut Latency) {
+        self.merge(other);
+        other.buckets.fill(0);
+        (other.count, other.total, other.max) = (0, Duration::ZERO, Duration::ZERO);
+    }
+
+    /// Counts the calls of another, too.
+    pub fn merge(&mut self, other: &Latency) {
+        self.buckets.iter_mut().zip(other.buckets.iter()).for_each(|(mine, n)| *mine += n);
+        self.count += other.count;
+        self.total += other.total;
+        self.max = self.max.max(other.max);
     }
 
     /// Number of calls.
@@ -97,6 +113,23 @@ mod tests {
         }
         assert_eq!(latency.max().as_nanos() as u64, sorted[9_999]);
         assert_eq!(latency.quantile(1.0), latency.max());
+    }
+
+    #[test]
+    fn two_together_are_as_one() {
+        let (mut all, mut parts) = (Latency::default(), [Latency::default(), Latency::default()]);
+        for i in 0..1000u64 {
+            let time = Duration::from_nanos(i * i);
+            all.add(time);
+            parts[i as usize % 2].add(time);
+        }
+        let [mut one, other] = parts;
+        let mut other = other;
+        one.take(&mut other);
+        assert_eq!((other.count(), other.max()), (0, Duration::ZERO));
+        one.merge(&other);
+        let said = |l: &Latency| (l.count(), l.total(), l.max(), l.quantile(0.1), l.quantile(0.9));
+        assert_eq!(said(&one), said(&all));
     }
 
     #[test]

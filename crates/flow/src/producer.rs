@@ -11,6 +11,7 @@ use stage::Shards;
 use crate::Error;
 use crate::courier;
 use crate::kick::Layouts;
+use crate::latency::Latency;
 use crate::lease::{Filling, Lease, Ready};
 use crate::order::Entered;
 use crate::reserve::Registered;
@@ -184,6 +185,11 @@ impl Producer {
     pub(crate) fn count_call(&mut self, start: Duration) {
         let took = self.run.device().now().saturating_sub(start);
         self.run.counts.called(std::mem::take(&mut self.uncounted), took);
+    }
+
+    /// Counts calls whose bytes came together.
+    pub(crate) fn count_calls(&mut self, times: &mut Latency) {
+        self.run.counts.called_often(std::mem::take(&mut self.uncounted), times);
     }
 
     /// Counts what was taken, in the midst of a call or without one.

@@ -127,6 +127,13 @@ impl Counts {
         latency.add(took);
     }
 
+    /// The same for several calls.
+    pub(crate) fn called_often(&self, bytes: u64, times: &mut Latency) {
+        let (totals, latency) = &mut *lock(&self.0);
+        totals.appended += bytes;
+        latency.take(times);
+    }
+
     pub(crate) fn get(&self) -> Totals {
         lock(&self.0).0
     }

@@ -31,6 +31,7 @@ mod contents;
 mod device;
 mod element;
 mod error;
+mod gather;
 mod hierarchy;
 mod inspect;
 mod layout;

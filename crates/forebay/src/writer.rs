@@ -9,6 +9,7 @@ use store::Store;
 
 use crate::device::{self, Choice};
 use crate::element::Element;
+use crate::gather::{Gathered, SMALL};
 use crate::metadata::Metadata;
 use crate::metrics::{self, AppendTime, Metrics, Report};
 use crate::reserve::{Registered, Reserved};
@@ -24,6 +25,7 @@ pub struct Writer {
     notices: Vec<String>,
     /// Taken by the close.
     array: Option<flow::Array>,
+    gathered: Gathered,
 }
 
 /// The plan of a run to a path, as [`Writer::open`] would make it; opens nothing.
@@ -123,7 +125,7 @@ impl Writer {
         metadata.begin()?;
         let notices = choice.notices;
         notices.iter().for_each(|n| tracing::info!("{n}"));
-        Ok(Writer { plan, device, store, metadata, opened, notices, array })
+        Ok(Writer { plan, device, store, metadata, opened, notices, array, gathered: Gathered::default() })
     }
 
     /// The plan of this run.
@@ -150,7 +152,11 @@ impl Writer {
     /// # Errors
     /// The first error of the run. Bytes past a bounded size are refused, and none of that call is taken.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        Ok(self.open_array()?.append(bytes)?)
+        if bytes.len() > SMALL {
+            return Ok(self.passed_on()?.append(bytes)?);
+        }
+        let array = self.array.as_ref().ok_or(Error::Closed)?;
+        Ok(self.gathered.append(array, bytes)?)
     }
 
     /// Lends exactly `bytes` contiguous bytes of the writer's own memory, to be filled in place: no copy is made of them
@@ -163,7 +169,7 @@ impl Writer {
     /// # Errors
     /// More bytes than that; the first error of the run.
     pub fn reserve(&mut self, bytes: usize) -> Result<Reserved<'_>, Error> {
-        Ok(Reserved(self.open_array()?.reserve(bytes)?))
+        Ok(Reserved(self.passed_on()?.reserve(bytes)?))
     }
 
     /// Takes over memory of the caller's, once, so that it can be appended again and again without a copy.
@@ -180,12 +186,19 @@ impl Writer {
     /// # Errors
     /// More bytes than it holds; memory that another writer registered; otherwise as [`Writer::append`].
     pub fn append_registered(&mut self, memory: &mut Registered, bytes: usize) -> Result<(), Error> {
-        Ok(self.open_array()?.append_registered(&mut memory.0, bytes)?)
+        Ok(self.passed_on()?.append_registered(&mut memory.0, bytes)?)
     }
 
     /// The run, which only a close takes away.
     fn open_array(&self) -> Result<&flow::Array, Error> {
         self.array.as_ref().ok_or(Error::Closed)
+    }
+
+    /// The same, when it has got all that was appended before.
+    fn passed_on(&mut self) -> Result<&flow::Array, Error> {
+        let array = self.array.as_ref().ok_or(Error::Closed)?;
+        self.gathered.pass_on(array)?;
+        Ok(array)
     }
 
     /// Appends typed elements.
@@ -205,7 +218,7 @@ impl Writer {
     /// # Errors
     /// The first error of the run.
     pub fn flush(&mut self) -> Result<(), Error> {
-        Ok(self.open_array()?.flush()?)
+        Ok(self.passed_on()?.flush()?)
     }
 
     /// What the run has done so far.
@@ -223,6 +236,8 @@ impl Writer {
     }
 
     fn end(&mut self) -> Result<Report, Error> {
+        // An error of it is the run's: the close says it.
+        let _ = self.passed_on();
         let Some(array) = self.array.take() else {
             return Err(Error::Closed);
         };
@@ -246,7 +261,8 @@ impl Writer {
     }
 
     fn describe(&self, progress: flow::Progress) -> Metrics {
-        let latency = &progress.latency;
+        let mut latency = progress.latency.clone();
+        latency.merge(self.gathered.times());
         let appends = AppendTime {
             count: latency.count(),
             p50: latency.quantile(0.5),
@@ -256,7 +272,7 @@ impl Writer {
         };
         Metrics {
             elapsed: self.device.now().saturating_sub(self.opened),
-            bytes_in: progress.appended,
+            bytes_in: progress.appended + self.gathered.len(),
             bytes_out: progress.stored,
             bytes_chunked: progress.chunks * self.plan.chunk_bytes,
             batches: progress.batches,

@@ -1,0 +1,67 @@
+//! Small appends, gathered until they are worth a step of the orchestration: that takes locks, whatever there is to take.
+//!
+//! What is gathered never completes a layer of chunks. Nobody could read any of it yet, and nothing waits for it: to
+//! gather it changes nothing that can be seen.
+
+use flow::{Array, Error, Latency};
+
+/// Bytes of an append up to which it is gathered: copying more once again costs as much as the locks.
+pub(crate) const SMALL: usize = 2048;
+/// Bytes that are gathered at the most; they stay in the nearest caches.
+const FULL: usize = 64 << 10;
+
+/// Small appends that the run has not got yet.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    bytes: Vec<u8>,
+    /// Times of calls that the run has not counted.
+    times: Latency,
+    /// Bytes that complete the begun layer of chunks, from the first that is gathered on.
+    lacks: u64,
+    /// Bytes that the array can take, from the first that is gathered on.
+    room: u64,
+}
+
+impl Gathered {
+    /// Takes bytes, all of them or, past the end of a bounded array, none.
+    pub(crate) fn append(&mut self, array: &Array, bytes: &[u8]) -> Result<(), Error> {
+        let start = array.now();
+        let ended = self.take(array, bytes);
+        self.times.add(array.now().saturating_sub(start));
+        ended
+    }
+
+    fn take(&mut self, array: &Array, bytes: &[u8]) -> Result<(), Error> {
+        array.check()?;
+        if self.bytes.is_empty() {
+            (self.lacks, self.room) = array.ahead();
+        }
+        let (held, given) = (self.bytes.len() as u64, bytes.len() as u64);
+        if held + given > self.room {
+            return Err(Error::PastEnd { given, room: self.room - held });
+        }
+        self.bytes.extend_from_slice(bytes);
+        let goes = held + given >= self.lacks || self.bytes.len() >= FULL;
+        if goes { self.pass_on(array) } else { Ok(()) }
+    }
+
+    /// Gives the run what is gathered.
+    pub(crate) fn pass_on(&mut self, array: &Array) -> Result<(), Error> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
+        let ended = array.append_gathered(&self.bytes, &mut self.times);
+        self.bytes.clear();
+        ended
+    }
+
+    /// Number of bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Times of calls that the run has not counted.
+    pub(crate) fn times(&self) -> &Latency {
+        &self.times
+    }
+}

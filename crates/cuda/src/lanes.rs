@@ -230,7 +230,9 @@ fn watch(shared: &Shared, lane: usize) {
             Task::Done { .. } => None,
         };
         // What a job kept may be memory of somebody else's, whose drop may do anything.
-        if catch_unwind(AssertUnwindSafe(|| finish(shared, track, task))).is_err() {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| finish(shared, track, task))) {
+            // What it says is on standard error; its own drop may panic too.
+            std::mem::forget(panic);
             shared.fail(Error::new(Operation::Wait, "a thread that watches the GPU panicked"));
             if let Some((mark, generation)) = mark {
                 shared.marks.reach(mark, generation);

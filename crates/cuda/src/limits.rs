@@ -71,10 +71,9 @@ impl Link {
         let rest = self.streams.iter().map(Stream::synchronize).collect::<Result<Vec<_>, _>>();
         let (starts, ends) = queued?;
         rest?;
-        let (Some(first), false) = (starts.first(), ends.is_empty()) else { return Ok(Duration::ZERO) };
         let mut took = 0.0f32;
-        for end in &ends {
-            took = took.max(end.since(first)?);
+        for (start, end) in starts.iter().flat_map(|start| ends.iter().map(move |end| (start, end))) {
+            took = took.max(end.since(start)?);
         }
         Ok(Duration::from_secs_f64(f64::from(took) / 1e3))
     }

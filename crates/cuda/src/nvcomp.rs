@@ -68,21 +68,17 @@ impl Nvcomp {
     /// # Errors
     /// It is not installed, or of another version.
     pub(crate) fn get() -> Result<&'static Nvcomp, Error> {
-        static OPENED: OnceLock<Nvcomp> = OnceLock::new();
-        // A failure is not kept: another writer may have stood at a gate too long, or the library comes later.
-        static ONE: Mutex<()> = Mutex::new(());
-        let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(library) = OPENED.get() {
-            return Ok(library);
+        static OPENED: OnceLock<Result<Nvcomp, Error>> = OnceLock::new();
+        // Not kept where it fails: another writer may have stood at a gate too long.
+        static READY: Mutex<bool> = Mutex::new(false);
+        let library = OPENED.get_or_init(Nvcomp::open).as_ref().map_err(Clone::clone)?;
+        let mut ready = READY.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !*ready {
+            // Asked for its workspace it loads its kernels.
+            crate::quiet::exclusive(|| library.workspace(1, 4096))?;
+            *ready = true;
         }
-        // Asked for its workspace it loads its kernels.
-        let open = || {
-            let library = Nvcomp::open()?;
-            library.workspace(1, 4096)?;
-            Ok(library)
-        };
-        let library = crate::quiet::exclusive(open)?;
-        Ok(OPENED.get_or_init(|| library))
+        Ok(library)
     }
 
     fn open() -> Result<Nvcomp, Error> {

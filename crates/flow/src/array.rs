@@ -177,7 +177,15 @@ impl Array {
     /// # Errors
     /// The first error of the run; or more bytes than the array holds, and then none are taken.
     pub fn append(&self, bytes: &[u8]) -> Result<(), Error> {
-        self.timed(|producer, now| producer.append(bytes, now))
+        self.append_since(self.now(), bytes)
+    }
+
+    /// The same as part of a call that began at `start`.
+    ///
+    /// # Errors
+    /// As [`Array::append`].
+    pub fn append_since(&self, start: Duration, bytes: &[u8]) -> Result<(), Error> {
+        self.timed(start, |producer| producer.append(bytes, start))
     }
 
     /// Appends what several calls brought. Their times, which it takes, are counted in place of its own.
@@ -193,10 +201,16 @@ impl Array {
         })
     }
 
+    /// Bytes that were appended.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        self.run.counts.get().appended
+    }
+
     /// Bytes that complete the begun epoch, and bytes that the array can still take.
     #[must_use]
     pub fn ahead(&self) -> (u64, u64) {
-        let (appended, plan) = (self.run.counts.get().appended, &self.run.plan);
+        let (appended, plan) = (self.appended(), &self.run.plan);
         let room = plan.total_bytes.map_or(u64::MAX, |total| total - appended);
         (plan.epoch_bytes - appended % plan.epoch_bytes, room)
     }
@@ -212,7 +226,15 @@ impl Array {
     /// # Errors
     /// More than a staging slot lends; the first error of the run.
     pub fn reserve(&self, bytes: usize) -> Result<Reserved<'_>, Error> {
-        Reserved::new(self, bytes)
+        self.reserve_since(self.now(), bytes)
+    }
+
+    /// The same as part of a call that began at `start`.
+    ///
+    /// # Errors
+    /// As [`Array::reserve`].
+    pub fn reserve_since(&self, start: Duration, bytes: usize) -> Result<Reserved<'_>, Error> {
+        Reserved::new(self, start, bytes)
     }
 
     /// Takes over memory of the caller's, to be appended without a copy.
@@ -228,14 +250,30 @@ impl Array {
     /// # Errors
     /// As [`Array::append`]; more bytes than there are; memory of another run.
     pub fn append_registered(&self, memory: &mut Registered, bytes: usize) -> Result<(), Error> {
-        self.timed(|producer, now| producer.append_registered(memory, bytes, now))
+        self.append_registered_since(self.now(), memory, bytes)
     }
 
-    /// Acts as the producer, and counts the time as that of an append.
-    fn timed(&self, act: impl FnOnce(&mut Producer, Duration) -> Result<(), Error>) -> Result<(), Error> {
-        let start = self.run.device().now();
+    /// The same as part of a call that began at `start`.
+    ///
+    /// # Errors
+    /// As [`Array::append_registered`].
+    pub fn append_registered_since(
+        &self,
+        start: Duration,
+        memory: &mut Registered,
+        bytes: usize,
+    ) -> Result<(), Error> {
+        self.timed(start, |producer| producer.append_registered(memory, bytes, start))
+    }
+
+    /// Acts as the producer, and counts the time since `start` as that of an append.
+    fn timed(
+        &self,
+        start: Duration,
+        act: impl FnOnce(&mut Producer) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.produce(|producer| {
-            let ended = act(producer, start);
+            let ended = act(producer);
             producer.count_call(start);
             ended
         })

@@ -26,8 +26,7 @@ pub struct Reserved<'a> {
 }
 
 impl<'a> Reserved<'a> {
-    pub(crate) fn new(array: &'a Array, bytes: usize) -> Result<Reserved<'a>, Error> {
-        let start = array.run().device().now();
+    pub(crate) fn new(array: &'a Array, start: Duration, bytes: usize) -> Result<Reserved<'a>, Error> {
         let mut producer = array.lock_producer()?;
         producer.reserve(bytes).map_err(|e| array.refused_or_failed(e))?;
         let waited = array.run().device().now().saturating_sub(start);

@@ -50,8 +50,13 @@ impl Gathered {
         if self.bytes.is_empty() {
             return Ok(());
         }
-        let ended = array.append_gathered(&self.bytes, &mut self.times);
-        self.bytes.clear();
+        // Away while the run has them: after a panic they must not come twice.
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let before = array.appended();
+        let ended = array.append_gathered(&bytes, &mut self.times);
+        // What a run that has failed did not take still counts as given.
+        bytes.drain(..(array.appended() - before) as usize);
+        self.bytes = bytes;
         ended
     }
 

@@ -153,7 +153,8 @@ impl Writer {
     /// The first error of the run. Bytes past a bounded size are refused, and none of that call is taken.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.len() > SMALL {
-            return Ok(self.passed_on()?.append(bytes)?);
+            let (start, array) = self.passed_on()?;
+            return Ok(array.append_since(start, bytes)?);
         }
         let array = self.array.as_ref().ok_or(Error::Closed)?;
         Ok(self.gathered.append(array, bytes)?)
@@ -169,7 +170,8 @@ impl Writer {
     /// # Errors
     /// More bytes than that; the first error of the run.
     pub fn reserve(&mut self, bytes: usize) -> Result<Reserved<'_>, Error> {
-        Ok(Reserved(self.passed_on()?.reserve(bytes)?))
+        let (start, array) = self.passed_on()?;
+        Ok(Reserved(array.reserve_since(start, bytes)?))
     }
 
     /// Takes over memory of the caller's, once, so that it can be appended again and again without a copy.
@@ -186,7 +188,8 @@ impl Writer {
     /// # Errors
     /// More bytes than it holds; memory that another writer registered; otherwise as [`Writer::append`].
     pub fn append_registered(&mut self, memory: &mut Registered, bytes: usize) -> Result<(), Error> {
-        Ok(self.passed_on()?.append_registered(&mut memory.0, bytes)?)
+        let (start, array) = self.passed_on()?;
+        Ok(array.append_registered_since(start, &mut memory.0, bytes)?)
     }
 
     /// The run, which only a close takes away.
@@ -194,11 +197,12 @@ impl Writer {
         self.array.as_ref().ok_or(Error::Closed)
     }
 
-    /// The same, when it has got all that was appended before.
-    fn passed_on(&mut self) -> Result<&flow::Array, Error> {
+    /// The same, when it has got all that was appended before; and when that began, for it is part of the call.
+    fn passed_on(&mut self) -> Result<(Duration, &flow::Array), Error> {
         let array = self.array.as_ref().ok_or(Error::Closed)?;
+        let start = array.now();
         self.gathered.pass_on(array)?;
-        Ok(array)
+        Ok((start, array))
     }
 
     /// Appends typed elements.
@@ -218,7 +222,7 @@ impl Writer {
     /// # Errors
     /// The first error of the run.
     pub fn flush(&mut self) -> Result<(), Error> {
-        Ok(self.passed_on()?.flush()?)
+        Ok(self.passed_on()?.1.flush()?)
     }
 
     /// What the run has done so far.
@@ -260,9 +264,10 @@ impl Writer {
         }
     }
 
-    fn describe(&self, progress: flow::Progress) -> Metrics {
-        let mut latency = progress.latency.clone();
-        latency.merge(self.gathered.times());
+    fn describe(&self, mut progress: flow::Progress) -> Metrics {
+        progress.appended += self.gathered.len();
+        progress.latency.merge(self.gathered.times());
+        let latency = &progress.latency;
         let appends = AppendTime {
             count: latency.count(),
             p50: latency.quantile(0.5),
@@ -272,7 +277,7 @@ impl Writer {
         };
         Metrics {
             elapsed: self.device.now().saturating_sub(self.opened),
-            bytes_in: progress.appended + self.gathered.len(),
+            bytes_in: progress.appended,
             bytes_out: progress.stored,
             bytes_chunked: progress.chunks * self.plan.chunk_bytes,
             batches: progress.batches,

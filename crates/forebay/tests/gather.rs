@@ -3,13 +3,14 @@
 mod common;
 mod desk;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Case, noise};
-use desk::{memory, until, written};
-use forebay::store::{Failing, Store};
-use forebay::{Array, Codec, DType, Dim, Options, Writer};
+use desk::{memory, now, until, written};
+use forebay::store::{Failing, Store, Throttled};
+use forebay::{Array, Codec, DType, Dim, Options, Tuning, Writer};
 
 /// Bytes of a slice, and two of them are a layer of chunks.
 const SLICE: usize = 2000;
@@ -48,6 +49,8 @@ fn every_way_in_keeps_its_place_and_is_counted() {
         }
         let metrics = writer.metrics();
         assert_eq!((metrics.bytes_in, metrics.appends.count), (at as u64, calls), "call {n}");
+        let stage = metrics.stages.iter().find(|s| s.name == "append").unwrap();
+        assert_eq!((stage.bytes_in, stage.count), (at as u64, calls), "call {n}");
         if at == frames.len() {
             break;
         }
@@ -90,9 +93,30 @@ fn they_return_the_first_error_at_once() {
     drop(opened);
     let mut writer = Writer::open(failing, &array(None), Options::default()).unwrap();
     writer.append(&noise(2 * SLICE)).unwrap();
+    writer.append(&[1; 5]).unwrap();
     let first = writer.flush().unwrap_err().to_string();
+    assert_eq!(writer.metrics().bytes_in, 2 * SLICE as u64 + 5, "what was given was given");
     for _ in 0..3 {
         assert_eq!(writer.append(&[1]).unwrap_err().to_string(), first);
     }
     assert_eq!(writer.close().unwrap_err().to_string(), first);
+}
+
+/// A store that holds up a run holds up whoever appends next, and that is seen in the times.
+#[test]
+fn passing_on_is_part_of_the_call_that_does_it() {
+    let slow = Arc::new(Throttled::new(memory(), NonZeroU64::new(20_000).unwrap()));
+    let tuning = Tuning { batch_bytes: Some(1), staging_bytes: Some(4096), slots: 2, ..Tuning::default() };
+    let options = Options { tuning, ..Options::default() };
+    let mut writer = Writer::open(slow as Arc<dyn Store>, &array(None), options).unwrap();
+    let layer = noise(2 * SLICE);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..6 {
+        writer.append(&layer[..1500]).unwrap();
+        let start = now();
+        writer.append(&layer[1500..]).unwrap();
+        slowest = slowest.max(start.elapsed());
+    }
+    assert!(writer.metrics().appends.max * 10 > slowest * 9, "{:?} of {slowest:?}", writer.metrics().appends);
+    writer.close().unwrap();
 }

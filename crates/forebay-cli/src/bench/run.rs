@@ -75,13 +75,14 @@ pub(crate) fn run(job: &Job, load: Load, place: &Place, stop: &Stop) -> Result<R
     let start = clock();
     let ended = all(ready, &start, stop)?;
     let seconds = ended.iter().map(|e| e.seconds).fold(0.0, f64::max);
-    let freed = start.elapsed().as_secs_f64() - seconds;
     if stop.asked() {
         return Err(Failure::Interrupted);
     }
-    place.clear(load.streams)?;
     let (bytes_out, shards) = total(load, &ended)?;
-    let (before, after) = (&ended[0].before, &ended[0].report.metrics);
+    let (before, after) = (ended[0].before.clone(), ended[0].report.metrics.clone());
+    drop(ended);
+    let freed = start.elapsed().as_secs_f64() - seconds;
+    place.clear(load.streams)?;
     Ok(Run {
         seconds,
         opened: opened.as_secs_f64(),

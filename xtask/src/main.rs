@@ -18,7 +18,7 @@ usage: cargo xtask COMMAND
   test [--quick] [--no-readers]
             everything: format, clippy, documentation, tidy, tests in debug and in release,
             the threads under shuttle, foreign readers
-            --quick       leave out the release tests, the threads and the foreign readers
+            --quick       leave out the release tests, the simulation, the threads and the foreign readers
             --no-readers  leave out the foreign readers (they install packages)
   tidy      room arrows, unsafe code, dependencies, licences, generated files, words
   docs      write the generated documents anew

@@ -154,9 +154,7 @@ impl Context {
         check(got, Operation::Open, "cuMemGetInfo")?;
         Ok((free as u64, total as u64))
     }
-}
 
-impl Context {
     /// Gives memory that was freed, and that the driver keeps for the next who asks, back to the GPU. Not to be called
     /// while a lane stands at a gate.
     pub(crate) fn trim(&self) -> Result<(), Error> {

@@ -65,11 +65,11 @@ measure() {
 echo "case, rate, share of the limit that binds, memory of the GPU, appends (p50/p99/p99.9/max); MISSED: below a target"
 for ingest in reserve registered copy; do
     for scenario in 256cube medfmt smallepoch orca2; do
-        rate=0 bytes=24G sizes=()
+        rate=0 bytes=24G
         [ $scenario = smallepoch ] && rate=20
-        # Two slots of 512M: a batch for each, and more of them, for the first and the last stand alone on the link.
-        [ $ingest = reserve ] && bytes=48G sizes=(--batch 512M)
-        measure "none-$ingest-$scenario" 0.9 $rate $bytes $scenario --codec none --ingest $ingest --append 64M "${sizes[@]}"
+        # Two slots of 512M: the first and the last stand alone on the link, so there are more of them.
+        [ $ingest = reserve ] && bytes=96G
+        measure "none-$ingest-$scenario" 0.9 $rate $bytes $scenario --codec none --ingest $ingest --append 64M
     done
 done
 measure none-copy-512-bytes 0 4 2G 256cube --codec none --ingest copy --append 512

@@ -23,7 +23,8 @@ under() {
     shift 3
     sanitizer="$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)"
     # shellcheck disable=SC2086 # several words
-    of "$program" "$test" env "$@" "$sanitizer" --tool "$tool" --error-exitcode 99 --print-limit 20 ${FOREBAY_SANITIZER:-}
+    of "$program" "$test" env "$@" ${FORGIVING:-} "$sanitizer" --tool "$tool" --error-exitcode 99 --print-limit "${PRINTED:-20}" \
+        ${FOREBAY_SANITIZER:-}
 }
 
 # Our own kernels first, then nvCOMP's beside them; without the gate, for a tool may hold up a lane that stands at one, then with it.
@@ -37,6 +38,7 @@ sanitize() {
     under "$tool" forebay-properties "$plans" "${some[@]}" $bare FOREBAY_GPU_GATE=no FOREBAY_GPU_CODEC=none
     under "$tool" forebay-cuda-gpu the_gpu_keeps_the_contract_without_a_codec
     under "$tool" forebay-properties "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes FOREBAY_GPU_CODEC=none
+    [ "$1" = initcheck ] && export FORGIVING=./forgiving.sh PRINTED=1000000 FOREBAY_SANITIZER="$FOREBAY_SANITIZER --show-backtrace no"
     under "$tool" forebay-cuda-gpu the_gpu_keeps_the_contract $bare
     under "$tool" forebay-properties "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes
 }

@@ -71,8 +71,8 @@ pub(crate) struct Core {
 /// Such threads, at the most. Alone 8 of them are as fast as the link; beside copies both ways they need 12, and 16 gain
 /// nothing (`docs/measurements/2026-11-23-h200-second.md`).
 pub(crate) const MOST_COPIERS: usize = 12;
-/// Bytes that one of them copies at a time.
-const PIECE: usize = 512 << 10;
+/// Bytes that one of them copies at a time: the most, and the least that are worth waking it for.
+const PIECE: (usize, usize) = (128 << 10, 32 << 10);
 
 /// A number that the host raises.
 struct Gate {
@@ -401,11 +401,13 @@ impl Device for Cuda {
             let why = format!("{} bytes do not go into {}", from.len(), to.len());
             return Err(Error::new(Operation::Copy, why));
         }
-        if from.len() < 2 * PIECE {
+        let (most, least) = PIECE;
+        if from.len() < 4 * least {
             to.copy_from_slice(from);
             return Ok(());
         }
-        let pairs = to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE));
+        let piece = from.len().div_ceil(self.core.copiers.current_num_threads()).clamp(least, most);
+        let pairs = to.par_chunks_mut(piece).zip(from.par_chunks(piece));
         self.core.copiers.install(|| pairs.for_each(|(to, from)| to.copy_from_slice(from)));
         Ok(())
     }

@@ -216,7 +216,7 @@ impl Producer {
             Some(staging) => staging,
             None => self.next_staging()?,
         };
-        let (at, most) = (staging.bytes, self.run.plan.staging_bytes as usize);
+        let (at, most) = (staging.bytes, self.run.plan.dispatch_bytes as usize);
         let taken = bytes.len().min(most - at);
         let to = staging.lease.write(&staging.entered, at..at + taken);
         self.run.device().take(&bytes[..taken], to)?;
@@ -228,7 +228,7 @@ impl Producer {
     fn take(&mut self, taken: usize) -> bool {
         self.appended += taken as u64;
         self.uncounted += taken as u64;
-        let most = self.run.plan.staging_bytes as usize;
+        let most = self.run.plan.dispatch_bytes as usize;
         self.staging.as_mut().is_some_and(|s| {
             s.bytes += taken;
             s.bytes >= most
@@ -321,7 +321,7 @@ impl Producer {
     /// as go up at once.
     fn scatter_registered(&mut self, memory: &mut Registered, bytes: Range<usize>) -> Result<(), Error> {
         let run = self.run.clone();
-        let most = run.plan.staging_bytes as usize;
+        let most = run.plan.dispatch_bytes as usize;
         let step = if run.engine.buffers.device_staging.is_some() { most } else { usize::MAX };
         let mut at = bytes.start;
         while at < bytes.end {

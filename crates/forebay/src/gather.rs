@@ -4,16 +4,13 @@
 //! gather it changes nothing that can be seen.
 
 use flow::{Array, Error, Latency};
-
-/// Bytes of an append up to which it is gathered: copying more once again costs as much as the locks.
-pub(crate) const SMALL: usize = 2048;
-/// Bytes that are gathered at the most; they stay in the nearest caches.
-const FULL: usize = 64 << 10;
+use plan::{Plan, SMALL_APPEND};
 
 /// Small appends that the run has not got yet.
-#[derive(Default)]
 pub(crate) struct Gathered {
     bytes: Vec<u8>,
+    /// Bytes at which they go on.
+    full: usize,
     /// Times of calls that the run has not counted.
     times: Latency,
     /// Bytes that complete the begun layer of chunks, from the first that is gathered on.
@@ -23,6 +20,12 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    pub(crate) fn new(plan: &Plan) -> Gathered {
+        let full = plan.gathered_bytes() as usize;
+        let bytes = Vec::with_capacity(full + SMALL_APPEND as usize);
+        Gathered { bytes, full, times: Latency::default(), lacks: 0, room: 0 }
+    }
+
     /// Takes bytes, all of them or, past the end of a bounded array, none.
     pub(crate) fn append(&mut self, array: &Array, bytes: &[u8]) -> Result<(), Error> {
         let start = array.now();
@@ -41,7 +44,7 @@ impl Gathered {
             return Err(Error::PastEnd { given, room: self.room - held });
         }
         self.bytes.extend_from_slice(bytes);
-        let goes = held + given >= self.lacks || self.bytes.len() >= FULL;
+        let goes = held + given >= self.lacks || self.bytes.len() >= self.full;
         if goes { self.pass_on(array) } else { Ok(()) }
     }
 

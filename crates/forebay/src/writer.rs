@@ -9,7 +9,7 @@ use store::Store;
 
 use crate::device::{self, Choice};
 use crate::element::Element;
-use crate::gather::{Gathered, SMALL};
+use crate::gather::Gathered;
 use crate::metadata::Metadata;
 use crate::metrics::{self, AppendTime, Metrics, Report};
 use crate::reserve::{Registered, Reserved};
@@ -125,7 +125,8 @@ impl Writer {
         metadata.begin()?;
         let notices = choice.notices;
         notices.iter().for_each(|n| tracing::info!("{n}"));
-        Ok(Writer { plan, device, store, metadata, opened, notices, array, gathered: Gathered::default() })
+        let gathered = Gathered::new(&plan);
+        Ok(Writer { plan, device, store, metadata, opened, notices, array, gathered })
     }
 
     /// The plan of this run.
@@ -152,7 +153,7 @@ impl Writer {
     /// # Errors
     /// The first error of the run. Bytes past a bounded size are refused, and none of that call is taken.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if bytes.len() > SMALL {
+        if bytes.len() as u64 > plan::SMALL_APPEND {
             let (start, array) = self.passed_on()?;
             return Ok(array.append_since(start, bytes)?);
         }

@@ -50,6 +50,7 @@ impl Plan {
         let larger = self.staging_bytes > least;
         self.staging_bytes =
             (self.staging_bytes / 2).max(least).next_multiple_of(4096).min(self.staging_bytes);
+        self.dispatch_bytes = self.dispatch_bytes.min(self.staging_bytes);
         larger
     }
 

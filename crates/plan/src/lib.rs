@@ -29,6 +29,6 @@ pub use dims::{Config, Dim, Kind};
 pub use dtype::{BadFill, DType, Fill, UnknownDType};
 pub use error::Refusal;
 pub use facts::{Facts, Memory, Mode, OwnMemory};
-pub use plan::{Plan, REGION_BYTES, TAIL_LENGTH_BYTES, Tuning};
+pub use plan::{Plan, REGION_BYTES, SMALL_APPEND, TAIL_LENGTH_BYTES, Tuning};
 pub use scatter::{Scatter, ScatterDim};
 pub use shards::ShardGrid;

@@ -73,6 +73,9 @@ pub struct Plan {
     pub slots: u32,
     /// Bytes of one staging slot: at least a frame, and the most that can be reserved at once.
     pub staging_bytes: u64,
+    /// Bytes of a staging slot at which it is sent off. Less than all where a frame is large: what was copied just now is
+    /// still in a cache, and the next copy goes on beside it.
+    pub dispatch_bytes: u64,
     /// Bytes that are allocated at open.
     pub budget: Budget,
     /// Bytes that the whole process may hold; `None`: no cap.
@@ -95,6 +98,12 @@ const MOST_ALIGNMENT: u64 = 4096;
 
 /// Bytes that a staging slot has beyond those that it lends: an element that the end of a slot cut begins the next.
 const STAGING_SLACK: u64 = 4096;
+
+/// Bytes of small appends that are gathered at the most: they stay in the caches of one core, and are worth waking threads
+/// for that copy them on.
+const MOST_GATHERED: u64 = 512 << 10;
+/// Bytes of an append up to which it is gathered: to copy more once again would cost as much as a step of the orchestration.
+pub const SMALL_APPEND: u64 = 2048;
 
 /// Copies of the staging buffer: one is filled while the other is scattered.
 pub(crate) const STAGING_COPIES: u64 = 2;
@@ -141,6 +150,7 @@ impl Plan {
             // Drained at once, a batch needs one copy of everything.
             slots: if mode == Mode::DrainAfterKick { 1 } else { tuning.slots },
             staging_bytes: staging_bytes(tuning, &facts).max(frame_bytes).next_multiple_of(4096),
+            dispatch_bytes: staging_bytes(tuning, &facts).next_multiple_of(4096),
             budget: Budget { holders: Vec::new() },
             cap: tuning.memory,
             fitted: Vec::new(),
@@ -204,6 +214,12 @@ impl Plan {
         self.facts.alignment.max(1)
     }
 
+    /// Bytes of small appends that are gathered before they go to staging.
+    #[must_use]
+    pub fn gathered_bytes(&self) -> u64 {
+        MOST_GATHERED.min(self.epoch_bytes).min(self.dispatch_bytes)
+    }
+
     /// Whether the store takes whole pages only, so that what is left of one is carried from batch to batch.
     #[must_use]
     pub fn is_aligned(&self) -> bool {
@@ -255,6 +271,7 @@ impl Plan {
             holders.push(Holder { name, copies, bytes, on_device: apart && is_devices(name) });
         };
         hold("process", 1, self.facts.process);
+        hold("small appends", 1, self.gathered_bytes() + SMALL_APPEND);
         hold("staging", STAGING_COPIES, self.staging_bytes + STAGING_SLACK);
         if on_device {
             hold("device staging", STAGING_COPIES, self.staging_bytes + STAGING_SLACK);

@@ -129,6 +129,7 @@ impl Scenario {
         let mut plan = self.plan(dims, fill, 1 + numbers.below(600));
         // Smaller than a plan makes it, so that a few frames go round the ring.
         plan.staging_bytes = plan.frame_bytes + numbers.below(plan.frame_bytes);
+        plan.dispatch_bytes = plan.staging_bytes;
         let bytes = (plan.slice_bytes * (8 + numbers.below(24)) + numbers.below(7)) as usize;
         let bytes: Vec<u8> = (0..bytes).map(|_| numbers.below(5) as u8).collect();
         let interval = if numbers.below(2) == 0 { Duration::MAX } else { milliseconds(1 + numbers.below(3)) };
@@ -146,7 +147,7 @@ impl Scenario {
         ];
         let mut plan = self.plan(dims, "7", 2 * 2 * 24);
         let frame = plan.frame_bytes as usize;
-        plan = Plan { staging_bytes: plan.frame_bytes, ..plan };
+        plan = Plan { staging_bytes: plan.frame_bytes, dispatch_bytes: plan.frame_bytes, ..plan };
         assert_eq!((plan.epoch_bytes, plan.batch_epochs), (plan.frame_bytes, 2), "{self}");
         let (epoch, interval) = (frame, milliseconds(1));
         let mut acts =
@@ -187,6 +188,7 @@ impl Scenario {
         assert_eq!((plan.frame_bytes, plan.epoch_bytes, plan.batch_epochs), (frame, frame, 2));
         let (frames, staged) = if plan.slots == 1 { (3, 1) } else { (5, 2) };
         plan.staging_bytes = staged * frame;
+        plan.dispatch_bytes = plan.staging_bytes;
         let bytes: Vec<u8> = (0..frames * frame).map(|b| (b * b % 251) as u8).collect();
         let acts = vec![Act::Append(bytes.len())];
         Script { plan: Arc::new(plan), bytes, acts, interval: Duration::MAX }

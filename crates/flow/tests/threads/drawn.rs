@@ -221,6 +221,7 @@ impl Drawn {
         let mut plan = Plan::new(&config, &tuning, facts).unwrap();
         // Smaller than a plan makes it, so that a few frames go round the ring.
         plan.staging_bytes = plan.frame_bytes;
+        plan.dispatch_bytes = plan.staging_bytes;
         plan
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plan::Scatter;
+use plan::{Reduction, Scatter, Window};
 
 use crate::check::Touch;
 use crate::memory::{Read, Write};
@@ -45,6 +45,23 @@ pub struct ScatterJob<'a> {
     pub source: Source<'a>,
     /// All chunks of that epoch, and of those behind it that are touched.
     pub pool: Write<'a>,
+}
+
+/// Makes epochs of one level of a pyramid from epochs of the level above.
+pub struct ReduceJob<'a> {
+    /// How.
+    pub reduction: Arc<Reduction>,
+    /// Epochs that are made, each from one; more than one only where frames are kept.
+    pub epochs: u32,
+    /// Which frames are made, and from which: the same in each epoch.
+    pub window: Window,
+    /// The epoch before the first that is read, of which the last frame is paired with the first of that; `None` where no
+    /// window needs it.
+    pub before: Option<Read<'a>>,
+    /// All chunks of the epochs of the level above.
+    pub from: Read<'a>,
+    /// All chunks of the epochs that are made. Frames that the window does not name stay what they are.
+    pub to: Write<'a>,
 }
 
 /// Compresses chunks that lie one after another into slots of worst-case size.

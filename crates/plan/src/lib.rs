@@ -18,6 +18,7 @@ mod error;
 mod facts;
 mod fit;
 mod plan;
+mod reduce;
 mod scatter;
 mod shards;
 
@@ -30,5 +31,6 @@ pub use dtype::{BadFill, DType, Fill, UnknownDType};
 pub use error::Refusal;
 pub use facts::{Facts, Memory, Mode, OwnMemory};
 pub use plan::{Plan, REGION_BYTES, SMALL_APPEND, TAIL_LENGTH_BYTES, Tuning};
+pub use reduce::{Frames, Missing, ReducedDim, Reducer, Reduction, UnknownReducer, Window};
 pub use scatter::{Scatter, ScatterDim};
 pub use shards::ShardGrid;

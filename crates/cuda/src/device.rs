@@ -9,7 +9,7 @@ use device::marks::Marks;
 use device::sync::{self, Arc, Instant, Mutex, MutexGuard};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
-    Operation, Region, ScatterJob, Write,
+    Operation, ReduceJob, Region, ScatterJob, Write,
 };
 use plan::{Codec, Memory};
 use rayon::prelude::*;
@@ -451,6 +451,10 @@ impl Device for Cuda {
             // SAFETY: as in `fill`.
             unsafe { kernels::scatter(launcher, job) }
         })
+    }
+
+    fn reduce(&self, _on: Lane, _job: ReduceJob<'_>) -> Result<(), Error> {
+        Err(Error::new(Operation::Reduce, "the GPU makes no pyramids: run on the host"))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use plan::{Codec, Memory};
 
 use crate::check::{Ledger, Step, Touch};
 use crate::error::Error;
-use crate::jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ScatterJob, Sizes, Source, Tails};
+use crate::jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ReduceJob, ScatterJob, Sizes, Source, Tails};
 use crate::lane::{Lane, Mark};
 use crate::memory::{Backing, Home, Name, Region};
 use crate::seam::{Busy, Device, Encoder, HostThread};
@@ -222,6 +222,13 @@ impl<D: Device> Device for Checked<D> {
         let touches = [from, job.pool.touch()];
         let job = ScatterJob { source, pool: job.pool.inner(), ..job };
         self.run(on, touches, |device| device.scatter(on, job))
+    }
+
+    fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
+        let touches = job.touches();
+        let (before, from, to) = (job.before.map(|b| b.inner()), job.from.inner(), job.to.inner());
+        let job = ReduceJob { before, from, to, ..job };
+        self.run(on, touches, |device| device.reduce(on, job))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {

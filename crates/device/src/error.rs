@@ -22,6 +22,8 @@ pub enum Operation {
     Copy,
     /// Scattering an epoch into chunks.
     Scatter,
+    /// Making a level of a pyramid.
+    Reduce,
     /// Compressing chunks.
     Encode,
     /// Packing chunks into shard order.
@@ -75,6 +77,7 @@ impl fmt::Display for Error {
             Operation::Wait => "waiting for a mark",
             Operation::Copy => "copying",
             Operation::Scatter => "scattering",
+            Operation::Reduce => "making a level of the pyramid",
             Operation::Encode => "compressing",
             Operation::Aggregate => "packing",
             Operation::Check => "checking the order of accesses",

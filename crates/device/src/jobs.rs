@@ -125,6 +125,29 @@ pub struct AggregateJob<'a> {
     pub index: Write<'a>,
 }
 
+impl ReduceJob<'_> {
+    /// What it uses, where a device checks it.
+    pub fn touches(&self) -> impl IntoIterator<Item = Option<Touch>> + use<> {
+        [self.before.as_ref().and_then(Read::touch), self.from.touch(), self.to.touch()]
+    }
+
+    /// The same job for a lane that runs it after the borrows have ended.
+    ///
+    /// # Safety
+    /// As for [`Read::detach`] and [`Write::detach`].
+    #[must_use]
+    pub unsafe fn detach(self) -> ReduceJob<'static> {
+        // SAFETY: the caller vouches for it.
+        let before = self.before.map(|read| unsafe { read.detach() });
+        // SAFETY: as above.
+        let from = unsafe { self.from.detach() };
+        // SAFETY: as above.
+        let to = unsafe { self.to.detach() };
+        let ReduceJob { reduction, epochs, window, .. } = self;
+        ReduceJob { reduction, epochs, window, before, from, to }
+    }
+}
+
 impl EncodeJob<'_> {
     /// What it uses, where a device checks it.
     pub fn touches(&self) -> impl IntoIterator<Item = Option<Touch>> + use<> {

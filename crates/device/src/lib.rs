@@ -51,7 +51,9 @@ mod thread;
 pub use checked::{Checked, UNWRITTEN};
 pub use error::{Error, Operation};
 pub use gate::gate_works;
-pub use jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, NO_TAIL, ScatterJob, Sizes, Source, Tails};
+pub use jobs::{
+    AggregateJob, CopyJob, EncodeJob, FillJob, NO_TAIL, ReduceJob, ScatterJob, Sizes, Source, Tails,
+};
 pub use lane::{Lane, Mark};
 pub use memory::{Backing, Home, Name, Read, Region, Write};
 pub use meters::Meters;

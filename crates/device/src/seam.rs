@@ -7,7 +7,7 @@ use std::time::Duration;
 use plan::{Codec, Memory};
 
 use crate::error::{Error, Operation};
-use crate::jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ScatterJob};
+use crate::jobs::{AggregateJob, CopyJob, EncodeJob, FillJob, ReduceJob, ScatterJob};
 use crate::lane::{Lane, Mark};
 use crate::memory::{Home, Name, Region, Write};
 
@@ -165,6 +165,12 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// The lane cannot take the work.
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error>;
+
+    /// Queues a step of a pyramid.
+    ///
+    /// # Errors
+    /// The lane cannot take the work; the device makes no pyramids.
+    fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error>;
 
     /// Queues an aggregation.
     ///

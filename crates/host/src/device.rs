@@ -6,7 +6,7 @@ use device::marks::Marks;
 use device::sync::{self, Arc, Instant};
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Meters, Name,
-    Operation, Region, ScatterJob,
+    Operation, ReduceJob, Region, ScatterJob,
 };
 use plan::{Codec, Memory};
 
@@ -189,6 +189,13 @@ impl Device for Host {
         let job = unsafe { job.detach() };
         let bytes = job.count * job.geometry.element as u64;
         self.core.run(on, "scatter", Operation::Scatter, bytes, move || kernels::run_scatter(job))
+    }
+
+    fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        let bytes = job.from.len() as u64;
+        self.core.run(on, "reduce", Operation::Reduce, bytes, move || kernels::run_reduce(job))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use device::check::{Access, Race, Touch};
 use device::sync::Arc;
 use device::{
     AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
-    Operation, Region, ScatterJob, Source, UNWRITTEN,
+    Operation, ReduceJob, Region, ScatterJob, Source, UNWRITTEN,
 };
 use host::kernels;
 use plan::{Codec, Memory};
@@ -322,6 +322,14 @@ impl Device for Sim {
         // SAFETY: as in `copy`.
         let job = unsafe { job.detach() };
         self.inside.run(on, (touches, deeds), Box::new(move || kernels::run_scatter(job).map(drop)))
+    }
+
+    fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
+        let touches: Vec<_> = job.touches().into_iter().flatten().collect();
+        let deeds = known(touches.iter().map(|touch| uses(Some(touch.clone()))));
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        self.inside.run(on, (touches, deeds), Box::new(move || kernels::run_reduce(job).map(drop)))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use device::{
     AggregateJob, Busy, CopyJob, Device, EncodeJob, Encoder, Error, FillJob, Home, HostThread, Lane, Mark,
-    Name, Region, ScatterJob,
+    Name, ReduceJob, Region, ScatterJob,
 };
 use forebay_flow::table::{Case, Mechanism, rows};
 use forebay_flow::{Array, Engine, Setup};
@@ -186,6 +186,9 @@ impl<D: Device + 'static> Device for Loose<D> {
     }
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
         self.inner.scatter(on, job)
+    }
+    fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
+        self.inner.reduce(on, job)
     }
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
         self.press(on)?;

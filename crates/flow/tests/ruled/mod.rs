@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use device::{
     AggregateJob, Busy, Checked, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark,
-    Name, Operation, Region, ScatterJob, Source,
+    Name, Operation, ReduceJob, Region, ScatterJob, Source,
 };
 use host::Host;
 use plan::{Codec, Memory};
@@ -104,6 +104,9 @@ impl<D: Device> Device for Ruled<D> {
             j.source = Source::Fill([0; 8]);
         }
         self.inner.scatter(on, j)
+    }
+    fn reduce(&self, on: Lane, j: ReduceJob<'_>) -> Result<(), Error> {
+        self.inner.reduce(on, j)
     }
     fn aggregate(&self, on: Lane, j: AggregateJob<'_>) -> Result<(), Error> {
         self.next("aggregate")?;

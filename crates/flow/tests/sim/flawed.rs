@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use device::{
     AggregateJob, Busy, CopyJob, Device, EncodeJob, Encoder, Error, FillJob, Home, HostThread, Lane, Mark,
-    Name, Operation, Region, ScatterJob, is_on,
+    Name, Operation, ReduceJob, Region, ScatterJob, is_on,
 };
 use forebay_flow::table::{Case, Mechanism, Row, Stage, rows};
 use plan::{Codec, Memory};
@@ -447,6 +447,11 @@ impl Device for Flawed {
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
         self.call("scatter")?;
         self.hooks.work(on, |on| self.sim().scatter(on, job))
+    }
+
+    fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
+        self.call("reduce")?;
+        self.hooks.work(on, |on| self.sim().reduce(on, job))
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {

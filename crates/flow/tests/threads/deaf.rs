@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use device::sync::{Arc, Condvar, Mutex};
 use device::{
-    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name, Region,
-    ScatterJob,
+    AggregateJob, Busy, CopyJob, Device, Encoder, Error, FillJob, Home, HostThread, Lane, Mark, Name,
+    ReduceJob, Region, ScatterJob,
 };
 use host::Host;
 use plan::{Codec, Memory};
@@ -80,6 +80,9 @@ impl Device for Deaf {
     }
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
         self.inner.scatter(on, job)
+    }
+    fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
+        self.inner.reduce(on, job)
     }
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
         self.inner.aggregate(on, job)

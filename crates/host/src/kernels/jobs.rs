@@ -1,8 +1,8 @@
 //! A job as the seam hands it over, run at once by the kernels of the host. Each returns the bytes that it wrote.
 
-use device::{AggregateJob, CopyJob, Error, FillJob, Operation, ScatterJob, Sizes, Source};
+use device::{AggregateJob, CopyJob, Error, FillJob, Operation, ReduceJob, ScatterJob, Sizes, Source};
 
-use super::{Elements, Gather, fill, scatter};
+use super::{Elements, Gather, fill, reduce, scatter};
 
 /// Copies.
 ///
@@ -41,6 +41,17 @@ pub fn run_scatter(job: ScatterJob<'_>) -> Result<u64, Error> {
     };
     scatter(&geometry, first, count, elements, pool.bytes()?);
     Ok(count * geometry.element as u64)
+}
+
+/// Makes epochs of one level of a pyramid.
+///
+/// # Errors
+/// Memory that the host does not reach.
+pub fn run_reduce(job: ReduceJob<'_>) -> Result<u64, Error> {
+    let ReduceJob { reduction, epochs, window, before, from, mut to } = job;
+    let before = before.as_ref().map(|b| b.bytes()).transpose()?;
+    reduce(&reduction, window, epochs, before, from.bytes()?, to.bytes()?);
+    Ok(to.len() as u64)
 }
 
 /// Aggregates.

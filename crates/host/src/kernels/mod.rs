@@ -2,10 +2,12 @@
 
 mod aggregate;
 mod jobs;
+mod reduce;
 mod scatter;
 
 pub use aggregate::Gather;
-pub use jobs::{run_aggregate, run_copy, run_fill, run_scatter};
+pub use jobs::{run_aggregate, run_copy, run_fill, run_reduce, run_scatter};
+pub use reduce::reduce;
 pub use scatter::{Elements, scatter};
 
 /// Sets every element of `to` to `element`; bytes past the last whole one stay.

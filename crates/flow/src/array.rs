@@ -27,8 +27,8 @@ pub struct Setup {
     pub engine: Engine,
     /// Where shards go.
     pub store: Arc<dyn Store>,
-    /// Path of the array in the store.
-    pub path: String,
+    /// Path in the store of the array of each level.
+    pub paths: Vec<String>,
     /// How long a whole epoch may wait for its batch to be full.
     pub interval: Duration,
     /// Publishes the extent along dimension 0.
@@ -110,9 +110,11 @@ impl Array {
     /// # Errors
     /// The device has not the threads.
     pub fn open(setup: Setup) -> Result<Array, Error> {
-        let Setup { plan, engine, store, path, interval, published } = setup;
+        let Setup { plan, engine, store, paths, interval, published } = setup;
         let device = engine.order.device().clone();
-        let (rows, wake) = (Rows::new(device.mark()?), Wake::new(device.mark()?));
+        let rows = |level| Ok::<_, Error>(Rows::new(device.mark()?, plan.grid_of(level).shards_per_row));
+        let rows = (0..plan.levels()).map(rows).collect::<Result<_, _>>()?;
+        let wake = Wake::new(device.mark()?);
         let run = Arc::new(Run {
             fault: Fault::new(engine.order.clone()),
             ended: [device.mark()?, device.mark()?],
@@ -131,19 +133,19 @@ impl Array {
         let stop = Arc::new(Mutex::new(false));
         let producer = Arc::new(Mutex::new(Producer::new(run.clone())?));
         let mut array = Array { run, producer, stop, courier: None, keeper: None };
-        array.start(store, path)?;
+        array.start(store, paths)?;
         Ok(array)
     }
 
-    fn start(&mut self, store: Arc<dyn Store>, path: String) -> Result<(), Error> {
+    fn start(&mut self, store: Arc<dyn Store>, paths: Vec<String>) -> Result<(), Error> {
         // Weak, because the callback lives in the run's own shards: a cycle would keep the run for ever.
         let ended = Arc::downgrade(&self.run);
-        let finished = Arc::new(move |row, _shard, result| {
+        let finished = Arc::new(move |row, shard, result| {
             if let Some(run) = ended.upgrade() {
-                run.rows.ended(&run, row, result);
+                run.rows[run.plan.level_of_shard(shard)].ended(&run, row, result);
             }
         });
-        let shards = Shards::new(self.run.plan.clone(), store, path, finished);
+        let shards = Shards::new(self.run.plan.clone(), store, paths, finished);
         let shards = Arc::new(Mutex::new(Some(shards)));
         let threads = self.run.plan.mode == Mode::Pipelined;
         self.courier = if threads { self.start_courier(&shards) } else { None };
@@ -361,7 +363,7 @@ impl Array {
         // What the keeper met on its way out counts too.
         let closed = closed.and_then(|closed| {
             self.run.fault.check()?;
-            keeper::publish(&self.run, closed.extent).map_err(|e| self.run.fail(e))?;
+            keeper::publish(&self.run, &self.extents(closed.extent)).map_err(|e| self.run.fail(e))?;
             Ok(Closed { progress: self.progress(), ..closed })
         });
         closed.map_err(|first| match self.unanswered() {
@@ -383,6 +385,12 @@ impl Array {
         }
     }
 
+    /// Extent of each level, where the array has this one.
+    fn extents(&self, extent: u64) -> Vec<u64> {
+        let plan = &self.run.plan;
+        (0..plan.levels()).map(|level| plan.extent_at(level, extent)).collect()
+    }
+
     /// Everything written and every shard finished.
     fn finish(&mut self) -> Result<Closed, Error> {
         let mut producer = self.lock_producer()?;
@@ -391,7 +399,9 @@ impl Array {
         self.drained(producer.batch)?;
         let (appended, slice) = (producer.appended(), self.run.plan.slice_bytes);
         let extent = appended.div_ceil(slice);
-        self.run.rows.settled(&self.run, extent.div_ceil(self.run.plan.shard_shape()[0]))?;
+        for (rows, all) in self.run.rows.iter().zip(self.run.plan.rows_of(extent)) {
+            rows.settled(&self.run, all)?;
+        }
         self.run.fault.check()?;
         let unreached = self.run.engine.order.unused();
         let round = producer.has_come_round();

@@ -30,8 +30,8 @@ pub(crate) struct Handoff {
     /// Offsets, where the host can read them.
     pub(crate) index: Lease<Ready>,
     pub(crate) payload: Payload,
-    /// No more batches come: so many rows of shards end with this one.
-    pub(crate) last: Option<u64>,
+    /// No more batches come: so many rows of shards of each level end with this one.
+    pub(crate) last: Option<Vec<u64>>,
 }
 
 /// Where the packed bytes of a batch are.
@@ -129,10 +129,12 @@ fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owe
     let entered = order.begin(Stage::Deliver, generation)?;
     let mut parts = BatchParts::new(run, &entered, payload.drain(&entered), owed)?;
     // Parts come back before their objects have ended: how many may be ending is bounded too.
-    run.rows.settled(run, run.rows.bound(layout, &run.plan))?;
+    for (level, rows) in run.rows.iter().enumerate() {
+        rows.settled(run, rows.bound(level, layout, &run.plan))?;
+    }
     let handed = shards.deliver(layout, offsets, &mut parts);
     let ended = handed.and_then(|()| match handoff.last {
-        Some(rows) => shards.finish(rows, &mut parts),
+        Some(rows) => shards.finish(&rows, &mut parts),
         None => Ok(()),
     });
     let tail = parts.give_back();

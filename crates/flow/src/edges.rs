@@ -66,7 +66,7 @@ pub fn table_of(case: Case) -> (usize, bool) {
 }
 
 const fn case(mode: Mode, memory: Memory, compressed: bool) -> Case {
-    Case { mode, slots: 2, memory, compressed, aligned: true }
+    Case { mode, slots: 2, memory, compressed, aligned: true, pyramid: false }
 }
 
 /// The text of `docs/edges.md`, with what `docs/mutants.txt` says of rows that are left out.
@@ -182,8 +182,14 @@ const REFERENCE: [Reference; 12] = [
 const OUTSIDE: [&str; 4] = ["handed", "sunk", "tables_ready", "tables_free"];
 
 /// The facts of the reference: it runs beside a courier, on a device with memory of its own.
-pub const THERE: Case =
-    Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+pub const THERE: Case = Case {
+    mode: Mode::Pipelined,
+    slots: 2,
+    memory: Memory::Device,
+    compressed: true,
+    aligned: true,
+    pyramid: false,
+};
 
 impl Reference {
     /// Our rows that keep it, beside the order of calls.

@@ -14,6 +14,7 @@ pub(crate) struct Buffers {
     pub(crate) staging: Pool,
     pub(crate) device_staging: Option<Pool>,
     pub(crate) chunk_pool: Pool,
+    pub(crate) pyramid: Option<Pool>,
     pub(crate) scratch: Option<Pool>,
     pub(crate) host_tables: Pool,
     pub(crate) tables: Pool,
@@ -48,6 +49,7 @@ impl Engine {
             staging: pool(Buffer::Staging)?,
             device_staging: when(own, Buffer::DeviceStaging)?,
             chunk_pool: pool(Buffer::ChunkPool)?,
+            pyramid: when(case.pyramid, Buffer::Pyramid)?,
             scratch: when(compressed, Buffer::Scratch)?,
             host_tables: pool(Buffer::HostTables)?,
             tables: pool(Buffer::Tables)?,
@@ -62,7 +64,7 @@ impl Engine {
         let encoder = match compressed {
             true => Some(device.prepare(
                 &plan.codec,
-                plan.batch_chunks(),
+                plan.pool_chunks(),
                 plan.chunk_bytes as usize,
                 plan.dtype.size(),
             )?),

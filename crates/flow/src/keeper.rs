@@ -7,13 +7,13 @@ use device::sync::{Arc, Mutex};
 
 use crate::Error;
 use crate::producer::{Held, Producer};
-use crate::run::{Run, lock};
+use crate::run::{Rows, Run, lock};
 
 /// Least time between two publications: metadata is small, but each one is made durable.
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
 /// Runs until `stop` says so.
 pub(crate) fn run(run: &Arc<Run>, producer: &Mutex<Producer>, stop: &Mutex<bool>) {
-    let mut keeper = Keeper { published: 0, last: None };
+    let mut keeper = Keeper { published: vec![0; run.rows.len()], last: None };
     loop {
         let seen = run.wake.rung();
         if *lock(stop) {
@@ -33,7 +33,8 @@ pub(crate) fn run(run: &Arc<Run>, producer: &Mutex<Producer>, stop: &Mutex<bool>
 }
 
 struct Keeper {
-    published: u64,
+    /// Rows of each level.
+    published: Vec<u64>,
     last: Option<Duration>,
 }
 
@@ -45,7 +46,8 @@ impl Keeper {
     }
 
     fn publish(&mut self, run: &Run) -> Duration {
-        let (rows, now) = (run.rows.complete(), run.device().now());
+        let now = run.device().now();
+        let rows: Vec<_> = run.rows.iter().map(Rows::complete).collect();
         if rows == self.published {
             return Duration::MAX;
         }
@@ -54,8 +56,9 @@ impl Keeper {
             return due;
         }
         // One that fails is not tried again: the run has failed, and says so.
+        let extents: Vec<_> = rows.iter().enumerate().map(|(l, r)| run.plan.extent_of_rows(l, *r)).collect();
         self.published = rows;
-        if let Err(error) = publish(run, run.plan.extent_of_rows(rows)) {
+        if let Err(error) = publish(run, &extents) {
             run.fault.keep(error);
         }
         self.last = Some(run.device().now());
@@ -63,9 +66,9 @@ impl Keeper {
     }
 }
 
-/// Publishes an extent along dimension 0.
-pub(crate) fn publish(run: &Run, extent: u64) -> Result<(), Error> {
-    (run.published)(extent).map_err(|e| Error::Publish(e.into()))
+/// Publishes the extent of each level along dimension 0.
+pub(crate) fn publish(run: &Run, extents: &[u64]) -> Result<(), Error> {
+    (run.published)(extents).map_err(|e| Error::Publish(e.into()))
 }
 
 /// Kicks what is overdue; when to look again. While somebody appends, that somebody looks at the clock, and rings

@@ -2,8 +2,8 @@
 
 use device::CopyJob;
 use device::sync::Arc;
-use plan::BatchLayout;
-use stage::Sources;
+use plan::{BatchLayout, Cascade, Part, Step};
+use stage::{At, Sources, Touched, Views};
 
 use crate::Error;
 use crate::courier::{Handed, Handoff, Payload};
@@ -13,29 +13,42 @@ use crate::producer::Producer;
 use crate::run::lock;
 use crate::table::{Clock, Stage};
 
-/// Layouts of batches, kept while they repeat: they depend on where in a row of shards a batch begins.
+/// Layouts of batches, kept while they repeat: they depend on where in a row of shards a batch begins, level by level.
 #[derive(Default)]
 pub(crate) struct Layouts {
-    last: Option<(u64, Arc<BatchLayout>)>,
+    last: Option<Arc<BatchLayout>>,
 }
 
 impl Layouts {
-    fn get(&mut self, plan: &plan::Plan, first_epoch: u64, epochs: u32) -> Arc<BatchLayout> {
-        let phase = first_epoch % plan.grid.epochs_per_row;
+    fn get(&mut self, plan: &plan::Plan, parts: &[Part]) -> Arc<BatchLayout> {
         let layout = match self.last.take() {
-            Some((p, mut layout)) if p == phase && layout.epochs == epochs => {
-                let rows = (first_epoch - layout.first_epoch) / plan.grid.epochs_per_row;
+            Some(mut layout) if repeats(plan, &layout.parts, parts) => {
+                let per_row = |level: usize| plan.grid_of(level).epochs_per_row;
+                let rows = |(l, (new, old)): (usize, (&Part, &Part))| {
+                    new.first_epoch.saturating_sub(old.first_epoch) / per_row(l)
+                };
+                let rows: Vec<u64> = parts.iter().zip(&layout.parts).enumerate().map(rows).collect();
                 // The courier may still read the last one; then this is a copy.
                 let own = Arc::make_mut(&mut layout);
-                own.first_epoch = first_epoch;
-                own.regions.iter_mut().for_each(|r| r.row += rows);
+                own.parts.copy_from_slice(parts);
+                own.regions.iter_mut().for_each(|r| r.row += rows[r.level as usize]);
                 layout
             }
-            _ => Arc::new(BatchLayout::new(&plan.grid, first_epoch, epochs)),
+            _ => Arc::new(BatchLayout::new(plan, parts)),
         };
-        self.last = Some((phase, layout.clone()));
+        self.last = Some(layout.clone());
         layout
     }
+}
+
+/// Whether a batch is laid out as another one was, but for its rows.
+fn repeats(plan: &plan::Plan, old: &[Part], new: &[Part]) -> bool {
+    let alike = |(l, (old, new)): (usize, (&Part, &Part))| {
+        let per_row = plan.grid_of(l).epochs_per_row;
+        let phase = |part: &Part| part.first_epoch % per_row;
+        (old.epochs, old.place) == (new.epochs, new.place) && (new.epochs == 0 || phase(old) == phase(new))
+    };
+    old.iter().zip(new).enumerate().all(alike)
 }
 
 /// A packed batch, on the device.
@@ -46,15 +59,16 @@ struct Packed {
 
 impl Producer {
     /// Queues everything that a batch needs, up to its hand-off. Returns the pool slot, which the batch reads until
-    /// `pool_free` is recorded. `last`: no more batches come, and so many rows of shards end with this one.
-    pub(crate) fn kick(&mut self, last: Option<u64>) -> Result<Lease<Draining>, Error> {
+    /// `pool_free` is recorded. `last`: no more batches come, and so many rows of shards of each level end with this one.
+    pub(crate) fn kick(&mut self, last: Option<Vec<u64>>) -> Result<Lease<Draining>, Error> {
         let run = self.run.clone();
         let (order, generation) = (&run.engine.order, self.batch);
         order.close(Stage::Scatter, Clock::Batch, generation)?;
         let kick = order.begin(Stage::Kick, generation)?;
         // After a failure the courier gives slots back without waiting for the device: they must not be used again.
         run.fault.check()?;
-        let layout = self.layouts.get(&run.plan, self.first_epoch, self.epochs);
+        let cascade = self.reduce()?;
+        let layout = self.layouts.get(&run.plan, &cascade.parts);
         let tables = self.upload_tables(&kick, &layout)?;
         let (pool, packed) = self.pack(&layout, tables)?;
         kick.end()?;
@@ -68,6 +82,26 @@ impl Producer {
         self.epochs = 0;
         self.batch += 1;
         Ok(pool)
+    }
+
+    /// Queues the coarser levels of a batch; what it has of each level.
+    fn reduce(&mut self) -> Result<Cascade, Error> {
+        let run = self.run.clone();
+        let end = self.end.filter(|_| !self.ended);
+        let cascade = Cascade::new(&run.plan, self.first_epoch, self.epochs, end);
+        self.ended |= end.is_some_and(|end| self.first_epoch + u64::from(self.epochs) >= end.epochs);
+        let Some(pyramid) = &run.engine.buffers.pyramid else { return Ok(cascade) };
+        let entered = run.engine.order.begin(Stage::Reduce, self.batch)?;
+        let mut levels = pyramid.fill(&entered)?;
+        let mut pool = self.take_pool()?;
+        for step in &cascade.steps {
+            let views = views(&run.plan, step, &entered, (&mut pool, &mut levels));
+            stage::pyramid_step((run.device(), run.lane(Stage::Reduce)), &run.plan, step, views)?;
+        }
+        self.pool = Some(pool);
+        levels.seal().give_up();
+        entered.end()?;
+        Ok(cascade)
     }
 
     fn upload_tables(&self, kick: &Entered, layout: &BatchLayout) -> Result<Lease<Ready>, Error> {
@@ -91,7 +125,7 @@ impl Producer {
         tables: Lease<Ready>,
     ) -> Result<(Lease<Draining>, Packed), Error> {
         let run = self.run.clone();
-        let (engine, plan, chunks) = (&run.engine, &*run.plan, layout.order.len() as u32);
+        let (engine, plan) = (&run.engine, &*run.plan);
         let pool = self.take_pool()?.seal();
         let (pool, scratch) = match (&engine.encoder, &engine.buffers.scratch) {
             (Some(encoder), Some(buffer)) => {
@@ -100,7 +134,7 @@ impl Producer {
                 let mut scratch = buffer.fill(&entered)?;
                 let (all, room) = (0..pool.len(), 0..scratch.len());
                 let (from, to) = (pool.read(&entered, all), scratch.write(&entered, room));
-                stage::compress(run.lane(Stage::Compress), plan, &**encoder, chunks, &from, to)?;
+                stage::compress(run.lane(Stage::Compress), (plan, layout), &**encoder, &from, to)?;
                 entered.end()?;
                 (Chunks::Read(pool), Some(scratch.seal()))
             }
@@ -208,6 +242,30 @@ impl Producer {
         self.pool = Some(pool);
         refill.end()
     }
+}
+
+/// Views of what a step of the pyramid touches, in the slot of the pool and where levels are built.
+fn views<'a>(
+    plan: &plan::Plan,
+    step: &Step,
+    entered: &Entered,
+    (pool, levels): (&'a mut Lease<Filling>, &'a mut Lease<Filling>),
+) -> Views<'a> {
+    let Touched { before, from, to } = stage::touched(plan, step);
+    // What is not there is an empty view of the pool.
+    let nothing = || At { in_pool: true, bytes: 0..0 };
+    let (has_before, reads) =
+        (before.is_some(), [before.unwrap_or_else(nothing), from.unwrap_or_else(nothing)]);
+    let of = |in_pool: bool, at: &At| if at.in_pool == in_pool { at.bytes.clone() } else { 0..0 };
+    let write = |in_pool: bool| (to.in_pool == in_pool).then(|| to.bytes.clone());
+    let ([before_in_pool, from_in_pool], to_in_pool) =
+        pool.parts(entered, [of(true, &reads[0]), of(true, &reads[1])], write(true));
+    let ([before_in_levels, from_in_levels], to_in_levels) =
+        levels.parts(entered, [of(false, &reads[0]), of(false, &reads[1])], write(false));
+    let before = if reads[0].in_pool { before_in_pool } else { before_in_levels };
+    let from = if reads[1].in_pool { from_in_pool } else { from_in_levels };
+    let to = to_in_pool.or(to_in_levels).expect("it is in one of the two");
+    Views { before: has_before.then_some(before), from, to }
 }
 
 /// The pool slot of a batch, before aggregate knows which of the two it reads.

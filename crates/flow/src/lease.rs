@@ -201,6 +201,28 @@ impl Lease<Filling> {
         unsafe { Write::mint(&self.region, range) }
     }
 
+    /// Views of parts that do not overlap: some to be read, of what was written before, and one to be written.
+    ///
+    /// # Panics
+    /// The table does not say that the stage touches this buffer; parts overlap.
+    pub(crate) fn parts<const N: usize>(
+        &mut self,
+        entered: &Entered,
+        reads: [Range<usize>; N],
+        write: Option<Range<usize>>,
+    ) -> ([Read<'_>; N], Option<Write<'_>>) {
+        self.check(entered, entered.writes(self.buffer) && entered.reads(self.buffer));
+        let apart = |r: &Range<usize>| {
+            let overlaps = |w: &Range<usize>| r.start < w.end && w.start < r.end;
+            !write.as_ref().is_some_and(overlaps)
+        };
+        assert!(reads.iter().all(apart), "{:?} reads what it writes", self.buffer);
+        // SAFETY: as in `write`; no other view is lent while these are, and they are apart.
+        let views = reads.map(|range| unsafe { Read::mint(&self.region, range) });
+        // SAFETY: as above.
+        (views, write.map(|range| unsafe { Write::mint(&self.region, range) }))
+    }
+
     /// A view of what was written through this lease.
     pub(crate) fn written(&self, entered: &Entered, range: Range<usize>) -> Read<'_> {
         self.check(entered, entered.writes(self.buffer));
@@ -288,6 +310,7 @@ impl Buffer {
             Buffer::Staging => "staging",
             Buffer::DeviceStaging => "device staging",
             Buffer::ChunkPool => "chunk pool",
+            Buffer::Pyramid => "pyramid",
             Buffer::Scratch => "codec scratch",
             Buffer::HostTables => "host tables",
             Buffer::Tables => "lookup tables",

@@ -284,8 +284,14 @@ mod tests {
 
     fn order() -> Arc<Order> {
         let device = Arc::new(host::Host::open(1).unwrap());
-        let case =
-            Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Host, compressed: false, aligned: false };
+        let case = Case {
+            mode: Mode::Pipelined,
+            slots: 2,
+            memory: Memory::Host,
+            compressed: false,
+            aligned: false,
+            pyramid: false,
+        };
         Arc::new(Order::new(device, case).unwrap())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use device::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use device::{CopyJob, Lane, OnLane, Source, on};
-use plan::Mode;
+use plan::{End, Mode};
 use stage::Shards;
 
 use crate::Error;
@@ -47,6 +47,10 @@ pub(crate) struct Producer {
     pub(crate) in_epoch: u64,
     /// What is left of the last page of each shard of the row, where chunks keep their size.
     pub(crate) tails: Vec<u64>,
+    /// The end of the stream, once it is known.
+    pub(crate) end: Option<End>,
+    /// The coarser levels have been ended.
+    pub(crate) ended: bool,
     appended: u64,
     /// Of them, those that the run's counts do not have yet: they get them once a call, and once a slot.
     uncounted: u64,
@@ -141,10 +145,12 @@ impl Producer {
     pub(crate) fn new(run: Arc<Run>) -> Result<Producer, Error> {
         let _lane = on(Lane::Producer);
         let layouts = Layouts::default();
-        let tails = vec![0; run.plan.grid.shards_per_row as usize];
+        let tails = vec![0; run.plan.shards_of_rows() as usize];
         let mut producer = Producer {
             run,
             tails,
+            end: None,
+            ended: false,
             layouts,
             inline: None,
             staging: None,
@@ -444,7 +450,7 @@ impl Producer {
         self.wait_since(None);
         self.drain()?;
         let plan = &self.run.plan;
-        let rows = self.appended.div_ceil(plan.slice_bytes).div_ceil(plan.shard_shape()[0]);
+        let rows = plan.rows_of(self.appended.div_ceil(plan.slice_bytes));
         self.kick(Some(rows))?.retire();
         self.drain()
     }
@@ -490,6 +496,10 @@ impl Producer {
 
     /// Ends the stream: the begun epoch is filled up with the fill value and everything is kicked.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        let plan = &self.run.plan;
+        let (epochs, extent) =
+            (self.appended.div_ceil(plan.epoch_bytes), self.appended.div_ceil(plan.slice_bytes));
+        self.end = Some(End { epochs, extent });
         self.complete_element()?;
         self.dispatch()?;
         if self.in_epoch > 0 {

@@ -74,7 +74,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const ALONE: Case = Case { mode: Mode::DrainAfterKick, slots: 1, ..COURIER };
 //! const _: () = assert_sound(Variant::of(COURIER));
 //! const _: () = assert_sound(Variant::of(ALONE).moving(Stage::Payload, Lane::D2h));
@@ -103,7 +103,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const _: () = assert_sound(Variant::of(COURIER).moving(Stage::Payload, Lane::D2h));
 //! ```
 //!
@@ -116,7 +116,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const _: () = assert_sound(Variant::of(COURIER).moving(Stage::TailUpload, Lane::D2h));
 //! ```
 //!
@@ -129,7 +129,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const _: () = assert_sound(Variant::of(COURIER).moving(Stage::TailUpload, Lane::H2d));
 //! ```
 //!
@@ -141,7 +141,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const _: () = assert_sound(Variant::of(COURIER).without("filled"));
 //! ```
 //!
@@ -153,7 +153,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const _: () = assert_sound(Variant::of(COURIER).with_depth("staging_free", 3));
 //! ```
 //!
@@ -165,7 +165,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const DRAINED: Row = Row {
 //!     name: "drained",
 //!     from: Stage::Payload,
@@ -185,7 +185,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const UPLOADED: Row = Row {
 //!     name: "uploaded_before",
 //!     from: Stage::TailUpload,
@@ -250,8 +250,8 @@ pub const fn assert_sound(variant: Variant) {
     }
 }
 
-/// Number of combinations of facts: two modes with 2 to 8 slots and one with a single slot, times three facts.
-pub const CASES: usize = (7 + 7 + 1) * 8;
+/// Number of combinations of facts: two modes with 2 to 8 slots and one with a single slot, times four facts.
+pub const CASES: usize = (7 + 7 + 1) * 16;
 
 /// Combination `i` of facts.
 ///
@@ -260,16 +260,23 @@ pub const CASES: usize = (7 + 7 + 1) * 8;
 #[must_use]
 pub const fn case(i: usize) -> Case {
     assert!(i < CASES);
-    let (mode, slots) = match i / 8 {
+    let (mode, slots) = match i / 16 {
         n if n < 7 => (Mode::Pipelined, n + 2),
         n if n < 14 => (Mode::DrainBeforeKick, n - 7 + 2),
         _ => (Mode::DrainAfterKick, 1),
     };
     let memory = if i & 1 == 0 { Memory::Host } else { Memory::Device };
-    Case { mode, slots: slots as u8, memory, compressed: i & 2 != 0, aligned: i & 4 != 0 }
+    Case {
+        mode,
+        slots: slots as u8,
+        memory,
+        compressed: i & 2 != 0,
+        aligned: i & 4 != 0,
+        pyramid: i & 8 != 0,
+    }
 }
 
-/// Number of the eight combinations of one mode with one number of slots.
+/// Number of the sixteen combinations of one mode with one number of slots.
 const fn group(mode: Mode, slots: usize) -> usize {
     match mode {
         Mode::Pipelined => slots - 2,
@@ -279,8 +286,8 @@ const fn group(mode: Mode, slots: usize) -> usize {
 }
 
 const fn assert_all_of(group: usize) {
-    let mut i = 8 * group;
-    while i < 8 * group + 8 {
+    let mut i = 16 * group;
+    while i < 16 * group + 16 {
         assert_sound(Variant::of(case(i)));
         i += 1;
     }

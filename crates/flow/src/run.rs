@@ -14,8 +14,8 @@ use crate::error::Fault;
 use crate::latency::Latency;
 use crate::table::Stage;
 
-/// Called with the number of slices of dimension 0 that finished shards cover, from the keeper's thread.
-pub type Published = Box<dyn Fn(u64) -> Result<(), String> + Send + Sync>;
+/// Called with the number of slices of dimension 0 that finished shards cover, level by level, from the keeper's thread.
+pub type Published = Box<dyn Fn(&[u64]) -> Result<(), String> + Send + Sync>;
 
 /// A lock that a panic elsewhere does not take away: what it guards is whole at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -31,7 +31,8 @@ pub(crate) struct Run {
     pub(crate) handoffs: Mutex<VecDeque<Handed>>,
     /// Reached when the courier, and then the keeper, has ended.
     pub(crate) ended: [Mark; 2],
-    pub(crate) rows: Rows,
+    /// Those of each level.
+    pub(crate) rows: Vec<Rows>,
     pub(crate) wake: Wake,
     pub(crate) counts: Counts,
     /// When the oldest whole epoch that was not kicked arrived: what the producer says, for the keeper.
@@ -197,9 +198,10 @@ impl Wake {
     }
 }
 
-/// Rows of shards, as their shards are finished.
+/// Rows of shards of one level, as their shards are finished.
 pub(crate) struct Rows {
     mark: Mark,
+    shards_per_row: u64,
     state: Mutex<RowState>,
 }
 
@@ -216,8 +218,8 @@ struct RowState {
 }
 
 impl Rows {
-    pub(crate) fn new(mark: Mark) -> Rows {
-        Rows { mark, state: Mutex::default() }
+    pub(crate) fn new(mark: Mark, shards_per_row: u64) -> Rows {
+        Rows { mark, shards_per_row, state: Mutex::default() }
     }
 
     /// Notes the end of a shard.
@@ -230,8 +232,7 @@ impl Rows {
             run.counts.add(|t| t.shards += 1);
         }
         let mut state = lock(&self.state);
-        let per_row = run.plan.grid.shards_per_row;
-        *state.left.entry(row).or_insert(per_row) -= 1;
+        *state.left.entry(row).or_insert(self.shards_per_row) -= 1;
         if !ok {
             state.broken = Some(state.broken.map_or(row, |b| b.min(row)));
         }
@@ -251,9 +252,10 @@ impl Rows {
     }
 
     /// Rows that must have ended before a batch is delivered: all but two before it, and those that its slots hold.
-    pub(crate) fn bound(&self, layout: &BatchLayout, plan: &Plan) -> u64 {
-        let per_batch = u64::from(plan.batch_epochs).div_ceil(plan.grid.epochs_per_row);
-        let first = layout.regions.iter().map(|r| r.row).min().unwrap_or(0);
+    pub(crate) fn bound(&self, level: usize, layout: &BatchLayout, plan: &Plan) -> u64 {
+        let per_batch = plan.most_epochs(level).div_ceil(plan.grid_of(level).epochs_per_row);
+        let of_level = layout.regions.iter().filter(|r| r.level as usize == level);
+        let first = of_level.map(|r| r.row).min().unwrap_or(0);
         first.saturating_sub(2 + u64::from(plan.slots) * per_batch)
     }
 

@@ -50,6 +50,8 @@ pub enum Stage {
     Carry,
     /// Elements go to their chunks.
     Scatter,
+    /// Coarser levels are made.
+    Reduce,
     /// The packed order goes up.
     TablesUp,
     /// Chunks are compressed.
@@ -76,6 +78,8 @@ pub enum Buffer {
     DeviceStaging,
     /// Chunks of the epochs of a batch.
     ChunkPool,
+    /// Begun epochs of coarser levels, and what waits for the next epoch.
+    Pyramid,
     /// Compressed chunks and their sizes.
     Scratch,
     /// Packed order, as the host wrote it.
@@ -169,6 +173,8 @@ pub struct Case {
     pub compressed: bool,
     /// Whether the store takes whole pages only, so that a tail is carried.
     pub aligned: bool,
+    /// Whether there are coarser levels.
+    pub pyramid: bool,
 }
 
 impl Case {
@@ -190,6 +196,7 @@ impl Case {
             memory: plan.facts.memory,
             compressed: !plan.codec.is_none(),
             aligned: plan.is_aligned(),
+            pyramid: !plan.coarser.is_empty(),
         }
     }
 }
@@ -199,10 +206,11 @@ pub const STAGING_COPIES: u8 = 2;
 
 impl Buffer {
     /// Every buffer.
-    pub const ALL: [Buffer; 14] = [
+    pub const ALL: [Buffer; 15] = [
         Buffer::Staging,
         Buffer::DeviceStaging,
         Buffer::ChunkPool,
+        Buffer::Pyramid,
         Buffer::Scratch,
         Buffer::HostTables,
         Buffer::Tables,
@@ -221,7 +229,9 @@ impl Buffer {
     pub const fn copies(self, case: Case) -> (Clock, u8) {
         match self {
             Buffer::Staging | Buffer::DeviceStaging => (Clock::Dispatch, STAGING_COPIES),
-            Buffer::Scratch | Buffer::Tables | Buffer::Tail | Buffer::HostTail => (Clock::Batch, 1),
+            Buffer::Pyramid | Buffer::Scratch | Buffer::Tables | Buffer::Tail | Buffer::HostTail => {
+                (Clock::Batch, 1)
+            }
             _ => (Clock::Batch, case.slots),
         }
     }
@@ -229,7 +239,7 @@ impl Buffer {
 
 impl Stage {
     /// Every stage, host stages first, in the order in which a batch passes them.
-    pub const ALL: [Stage; 19] = [
+    pub const ALL: [Stage; 20] = [
         Stage::Refill,
         Stage::Fill,
         Stage::Kick,
@@ -242,6 +252,7 @@ impl Stage {
         Stage::Zero,
         Stage::Carry,
         Stage::Scatter,
+        Stage::Reduce,
         Stage::TablesUp,
         Stage::Compress,
         Stage::Aggregate,
@@ -267,6 +278,7 @@ impl Stage {
             Stage::Zero => "Zero",
             Stage::Carry => "Carry",
             Stage::Scatter => "Scatter",
+            Stage::Reduce => "Reduce",
             Stage::TablesUp => "TablesUp",
             Stage::Compress => "Compress",
             Stage::Aggregate => "Aggregate",
@@ -286,7 +298,7 @@ impl Stage {
             Stage::Size | Stage::Deliver | Stage::Publish => Lane::Producer,
             Stage::SinkWrite => Lane::Sink,
             Stage::Upload => Lane::H2d,
-            Stage::Zero | Stage::Carry | Stage::Scatter => Lane::Compute,
+            Stage::Zero | Stage::Carry | Stage::Scatter | Stage::Reduce => Lane::Compute,
             Stage::TablesUp | Stage::Compress | Stage::Aggregate => Lane::Compress,
             Stage::Index | Stage::Raw => Lane::D2h,
             Stage::Payload | Stage::TailUpload => Lane::Drain,
@@ -308,7 +320,7 @@ impl Stage {
         match self {
             Stage::Zero | Stage::Carry => Stage::Refill,
             Stage::Upload | Stage::Scatter => Stage::Fill,
-            Stage::TablesUp | Stage::Compress | Stage::Aggregate => Stage::Kick,
+            Stage::Reduce | Stage::TablesUp | Stage::Compress | Stage::Aggregate => Stage::Kick,
             Stage::Index | Stage::Raw => Stage::Fetch,
             Stage::Payload => Stage::Size,
             Stage::SinkWrite | Stage::TailUpload => Stage::Deliver,
@@ -321,6 +333,7 @@ impl Stage {
     pub const fn present(self, case: Case) -> bool {
         match self {
             Stage::Compress => case.compressed,
+            Stage::Reduce => case.pyramid,
             Stage::Upload | Stage::Index => case.on_device(),
             Stage::Raw => case.on_device() && !case.compressed,
             Stage::Payload => case.on_device() && case.compressed,
@@ -342,6 +355,7 @@ impl Stage {
             Stage::Carry => (&[ChunkPool], &[ChunkPool]),
             Stage::Scatter if device => (&[DeviceStaging], &[ChunkPool]),
             Stage::Scatter => (&[Staging], &[ChunkPool]),
+            Stage::Reduce => (&[ChunkPool, Pyramid], &[ChunkPool, Pyramid]),
             Stage::Kick => (&[], &[HostTables]),
             Stage::TablesUp => (&[HostTables], &[Tables]),
             Stage::Compress => (&[ChunkPool], &[Scratch]),
@@ -375,6 +389,8 @@ impl Stage {
         match (self, buffer) {
             // The begun epoch stands in the slot of the batch before.
             (Stage::Carry, Buffer::ChunkPool) => 1,
+            // What earlier batches began of coarser levels.
+            (Stage::Reduce, Buffer::Pyramid) => 1,
             // What was left of pages by the batch before goes to the head of a region, or before the index of a shard.
             (Stage::Aggregate | Stage::Deliver, Buffer::Tail | Buffer::HostTail) => 1,
             _ => 0,
@@ -443,7 +459,7 @@ impl Row {
 }
 
 /// Number of rows.
-pub const ROWS: usize = 23;
+pub const ROWS: usize = 24;
 
 const fn row(
     name: &'static str,
@@ -465,8 +481,8 @@ pub const fn live(i: usize, case: Case) -> Option<Row> {
     use Clock::{Batch, Dispatch};
     use Kind::{Carry, Ready, Reuse};
     use Stage::{
-        Aggregate, Compress, Deliver, Fetch, Fill, Index, Kick, Payload, Publish, Raw, Scatter, SinkWrite,
-        Size, TablesUp, TailUpload, Upload, Zero,
+        Aggregate, Compress, Deliver, Fetch, Fill, Index, Kick, Payload, Publish, Raw, Reduce, Scatter,
+        SinkWrite, Size, TablesUp, TailUpload, Upload, Zero,
     };
     let (device, compressed, aligned) = (case.on_device(), case.compressed, case.aligned);
     let up = if device { Upload } else { Scatter };
@@ -478,6 +494,8 @@ pub const fn live(i: usize, case: Case) -> Option<Row> {
         2 if device => row("uploaded", (Upload, Scatter), Dispatch, Ready, DeviceStaging),
         3 if device => row("scattered", (Scatter, Upload), Dispatch, Reuse, DeviceStaging),
         4 => row("zeroed", (Zero, Scatter), Batch, Ready, ChunkPool),
+        // Each of the two would follow from the other.
+        5 if case.pyramid => row("reduced", (Reduce, first), Batch, Ready, ChunkPool),
         5 => row("filled", (Scatter, first), Batch, Ready, ChunkPool),
         // Drained by the producer, a batch has left its pool slot before the slot is taken again.
         6 if case.has_courier() => row("pool_free", (first, Zero), Batch, Reuse, ChunkPool),
@@ -501,6 +519,7 @@ pub const fn live(i: usize, case: Case) -> Option<Row> {
         20 if device && aligned => row("tail_staged", (Deliver, TailUpload), Batch, Ready, HostTail),
         21 if device && aligned => row("tail_uploaded", (TailUpload, Publish), Batch, Ready, Tail),
         22 if aligned => row("tail_published", (Publish, Aggregate), Batch, Carry, Tail),
+        23 if case.pyramid => row("scattered_whole", (Scatter, Reduce), Batch, Ready, ChunkPool),
         _ => None,
     }
 }

@@ -5,14 +5,16 @@
 
 use std::collections::HashMap;
 
-use crate::ShardGrid;
+use crate::{Part, Plan, ShardGrid};
 
 /// The part of a batch that goes to one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
+    /// Level that the chunks are of.
+    pub level: u32,
     /// Row of the shard.
     pub row: u64,
-    /// Shard in the row.
+    /// Shard among those of a row of each level.
     pub shard: u64,
     /// First packed position.
     pub first: u32,
@@ -27,27 +29,35 @@ pub struct Region {
 /// Packed order of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchLayout {
-    /// First epoch of the batch.
-    pub first_epoch: u64,
-    /// Epochs in the batch.
-    pub epochs: u32,
-    /// Chunk of the pool (`epoch in batch * chunks per epoch + chunk`) at each packed position.
+    /// Epochs of each level, and where they stand in the pool.
+    pub parts: Vec<Part>,
+    /// Chunk of the pool (from the place of its level on, `epoch in batch * chunks per epoch + chunk`) at each packed position.
     pub order: Vec<u32>,
     /// Regions, in packed order.
     pub regions: Vec<Region>,
 }
 
 impl BatchLayout {
-    /// Lays out `epochs` epochs from `first_epoch` on.
+    /// Lays out what a batch has of each level.
     #[must_use]
-    pub fn new(grid: &ShardGrid, first_epoch: u64, epochs: u32) -> BatchLayout {
-        let mut layout = BatchLayout { first_epoch, epochs, order: Vec::new(), regions: Vec::new() };
-        layout.order.reserve_exact(epochs as usize * grid.chunks_per_epoch as usize);
+    pub fn new(plan: &Plan, parts: &[Part]) -> BatchLayout {
+        let chunks = |(l, p): (usize, &Part)| p.epochs as usize * plan.grid_of(l).chunks_per_epoch as usize;
+        let mut layout = BatchLayout { parts: parts.to_vec(), order: Vec::new(), regions: Vec::new() };
+        layout.order.reserve_exact(parts.iter().enumerate().map(chunks).sum());
+        for (level, part) in parts.iter().enumerate() {
+            layout.add(plan.grid_of(level), (level as u32, plan.first_shard_of(level)), part);
+        }
+        layout
+    }
+
+    /// Adds the epochs of one level.
+    fn add(&mut self, grid: &ShardGrid, (level, first_shard_of): (u32, u64), part: &Part) {
+        let epoch = |e: u32| part.first_epoch + u64::from(e);
         // In the order of first appearance; found by a map, for a batch may touch as many shards as it has epochs.
         let mut places: Vec<((u64, u64), Vec<u32>)> = Vec::new();
         let mut found = HashMap::new();
-        for e in 0..epochs {
-            let place = grid.row_and_first_shard(first_epoch + u64::from(e));
+        for e in 0..part.epochs {
+            let place = grid.row_and_first_shard(epoch(e));
             let at = *found.entry(place).or_insert_with(|| {
                 places.push((place, Vec::new()));
                 places.len() - 1
@@ -55,34 +65,54 @@ impl BatchLayout {
             places[at].1.push(e);
         }
         for ((row, first_shard), members) in places {
-            let begins = members.first().is_some_and(|e| grid.begins_shards(first_epoch + u64::from(*e)));
+            let begins = members.first().is_some_and(|e| grid.begins_shards(epoch(*e)));
             for shard in 0..grid.shards_per_epoch {
-                let first = layout.order.len() as u32;
+                let first = self.order.len() as u32;
                 let chunks = grid.chunks_of_shard(shard);
                 for &e in &members {
-                    let base = e * grid.chunks_per_epoch as u32;
-                    layout.order.extend(chunks.iter().map(|c| base + c));
+                    let base = part.place as u32 + e * grid.chunks_per_epoch as u32;
+                    self.order.extend(chunks.iter().map(|c| base + c));
                 }
-                let (shard, epochs) = (first_shard + shard, members.len() as u32);
-                let chunks = layout.order.len() as u32 - first;
-                layout.regions.push(Region { row, shard, first, chunks, epochs, begins });
+                let (shard, epochs) = (first_shard_of + first_shard + shard, members.len() as u32);
+                let chunks = self.order.len() as u32 - first;
+                self.regions.push(Region { level, row, shard, first, chunks, epochs, begins });
             }
         }
-        layout
     }
 
-    /// Epoch and chunk at a packed position.
+    /// Places of the pool that chunks stand in: the array's, and behind them, in a batch that is not full after a gap, those of
+    /// the coarser levels.
     #[must_use]
-    pub fn chunk_at(&self, grid: &ShardGrid, packed: u32) -> (u64, u32) {
-        let chunk = self.order[packed as usize];
+    pub fn places(&self, plan: &Plan) -> [std::ops::Range<u64>; 2] {
+        let end = |(l, p): (usize, &Part)| p.place + u64::from(p.epochs) * plan.grid_of(l).chunks_per_epoch;
+        let mut ends = self.parts.iter().enumerate().map(end);
+        let array = ends.next().unwrap_or(0);
+        let coarser = self.parts.get(1).map_or(array, |p| p.place);
+        let last = ends.next_back().unwrap_or(coarser);
+        if array == coarser { [0..last, last..last] } else { [0..array, coarser..last] }
+    }
+
+    /// Epoch of a level, and chunk of it, at a packed position.
+    #[must_use]
+    pub fn chunk_at(&self, grid: &ShardGrid, level: u32, packed: u32) -> (u64, u32) {
+        let part = &self.parts[level as usize];
+        let chunk = self.order[packed as usize] - part.place as u32;
         let per_epoch = grid.chunks_per_epoch as u32;
-        (self.first_epoch + u64::from(chunk / per_epoch), chunk % per_epoch)
+        (part.first_epoch + u64::from(chunk / per_epoch), chunk % per_epoch)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The layout of an array without a pyramid.
+    fn laid_out(grid: &ShardGrid, first_epoch: u64, epochs: u32) -> BatchLayout {
+        let part = Part { first_epoch, epochs, place: 0 };
+        let mut layout = BatchLayout { parts: vec![part], order: Vec::new(), regions: Vec::new() };
+        layout.add(grid, (0, 0), &part);
+        layout
+    }
 
     /// Bytes of a shard are the same however the run is cut into batches.
     #[test]
@@ -92,9 +122,9 @@ mod tests {
             let mut shards = std::collections::BTreeMap::<(u64, u64), Vec<(u64, u32)>>::new();
             let mut first = 0;
             for &epochs in cuts {
-                let layout = BatchLayout::new(&grid, first, epochs);
+                let layout = laid_out(&grid, first, epochs);
                 for r in &layout.regions {
-                    let chunks = (r.first..r.first + r.chunks).map(|p| layout.chunk_at(&grid, p));
+                    let chunks = (r.first..r.first + r.chunks).map(|p| layout.chunk_at(&grid, 0, p));
                     shards.entry((r.row, r.shard)).or_default().extend(chunks);
                 }
                 first += u64::from(epochs);
@@ -111,7 +141,7 @@ mod tests {
     #[test]
     fn a_batch_of_many_shards_is_laid_out_at_once() {
         let grid = ShardGrid::new(1, vec![None, Some(1)], vec![1, 1]).unwrap();
-        let layout = BatchLayout::new(&grid, 7, 1 << 20);
+        let layout = laid_out(&grid, 7, 1 << 20);
         assert_eq!(layout.regions.len(), 1 << 20);
         assert_eq!((layout.regions[3].row, layout.regions[3].first), (10, 3));
     }
@@ -131,7 +161,7 @@ mod tests {
                 let (mut first, mut seen) = (0, std::collections::HashSet::new());
                 while first < grid.epochs().unwrap_or(60) {
                     let left = grid.epochs().map_or(epochs, |all| epochs.min((all - first) as u32));
-                    let layout = BatchLayout::new(&grid, first, left);
+                    let layout = laid_out(&grid, first, left);
                     for r in &layout.regions {
                         assert_eq!(seen.insert((r.row, r.shard)), r.begins, "{r:?}");
                     }
@@ -147,7 +177,7 @@ mod tests {
     #[test]
     fn every_chunk_is_packed_once() {
         let grid = ShardGrid::new(1, vec![Some(9), Some(3), Some(5)], vec![2, 2, 2]).unwrap();
-        let layout = BatchLayout::new(&grid, 3, 4);
+        let layout = laid_out(&grid, 3, 4);
         let mut order = layout.order.clone();
         order.sort_unstable();
         assert_eq!(order, (0..4 * 15).collect::<Vec<u32>>());

@@ -1,6 +1,6 @@
 //! What a user asks for: dimensions, type, codec.
 
-use crate::{Blosc, BloscInner, Codec, DType, Fill, Shuffle};
+use crate::{Blosc, BloscInner, Codec, DType, Fill, Pyramid, Shuffle};
 
 /// What an axis measures (OME-Zarr 0.5, "axes" metadata).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,6 +109,8 @@ pub struct Config {
     pub fill: Option<Fill>,
     /// A plain Zarr array: the axes need not be an OME-Zarr image.
     pub plain: bool,
+    /// Coarser levels beside it; `None`: there are none.
+    pub pyramid: Option<Pyramid>,
 }
 
 impl Config {
@@ -118,6 +120,6 @@ impl Config {
     pub fn new(dtype: DType, dims: Vec<Dim>) -> Config {
         let (inner, shuffle) = (BloscInner::Zstd, Shuffle::Byte);
         let codec = Codec::Blosc(Blosc { inner, level: 1, shuffle, block: None });
-        Config { dtype, dims, order: None, codec, crc32c: false, fill: None, plain: false }
+        Config { dtype, dims, order: None, codec, crc32c: false, fill: None, plain: false, pyramid: None }
     }
 }

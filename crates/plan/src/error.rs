@@ -70,6 +70,16 @@ pub enum Refusal {
         /// What to give instead.
         remedy: &'static str,
     },
+    /// A pyramid that cannot be made.
+    #[error("pyramid: {field} `{value}` {remedy}")]
+    Pyramid {
+        /// Which part of what was asked.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and what to give instead.
+        remedy: String,
+    },
     /// The fill value is not of the array's type.
     #[error("fill value: it is of type {fill}, the array is {dtype}; give a fill value of the array's type")]
     FillType {

@@ -3,9 +3,10 @@
 use crate::axes::Order;
 use crate::choose::{batch_bytes, choose, staging_bytes};
 use crate::error::product;
+use crate::levels::{self, Base};
 use crate::scatter::EpochDim;
 use crate::{
-    Budget, Codec, Config, DType, Dim, Facts, Fill, Holder, Memory, Mode, Refusal, Scatter, ShardGrid,
+    Budget, Codec, Config, DType, Dim, Facts, Fill, Holder, Level, Memory, Mode, Refusal, Scatter, ShardGrid,
 };
 
 const SMALLER: &str = "make sizes or chunks smaller";
@@ -53,6 +54,8 @@ pub struct Plan {
     pub scatter: Scatter,
     /// Where chunks go.
     pub grid: ShardGrid,
+    /// Levels below the array itself, the finest first.
+    pub coarser: Vec<Level>,
     /// Bytes of one chunk before compression.
     pub chunk_bytes: u64,
     /// Largest number of bytes of a stored chunk.
@@ -127,6 +130,8 @@ impl Plan {
         check_chunk(&config.codec, chunk_bytes)?;
         let scatter = Scatter::new(&epoch, config.dtype.size());
         let grid = grid(&dims, &order, append)?;
+        let base = Base { dims: &dims, order: &order, grid: &grid, fill };
+        let coarser = config.pyramid.as_ref().map_or(Ok(vec![]), |asked| levels::derive(asked, &base))?;
         let epoch_bytes = scatter.epoch_elements * element;
         let trailing = if dims.len() > 2 { 2 } else { 1 };
         let extent = |d: &Dim| d.size.unwrap_or(1);
@@ -158,6 +163,7 @@ impl Plan {
             order,
             scatter,
             grid,
+            coarser,
         };
         plan.budget = plan.derive_budget()?;
         if tuning.memory.is_none() && facts.own.bytes.is_none() { Ok(plan) } else { plan.fit(tuning) }
@@ -193,19 +199,23 @@ impl Plan {
         self.chunk_shape().iter().zip(&self.grid.per_shard).map(|(c, n)| c * n).collect()
     }
 
-    /// Stored shape with `extent` slices of dimension 0.
+    /// Stored shape of a level with `extent` slices of dimension 0.
     #[must_use]
-    pub fn shape(&self, extent: u64) -> Vec<u64> {
-        let mut shape: Vec<_> = self.stored_dims().map(|d| d.size.unwrap_or(extent)).collect();
+    pub fn shape(&self, level: usize, extent: u64) -> Vec<u64> {
+        let size = |d: usize| match level.checked_sub(1) {
+            Some(l) => self.coarser[l].sizes[d],
+            None => self.dims[d].size,
+        };
+        let mut shape: Vec<_> = self.order.positions.iter().map(|&d| size(d).unwrap_or(extent)).collect();
         shape[0] = extent;
         shape
     }
 
-    /// Slices of dimension 0 that rows `0..rows` of shards cover.
+    /// Slices of dimension 0 of a level that rows `0..rows` of its shards cover.
     #[must_use]
-    pub fn extent_of_rows(&self, rows: u64) -> u64 {
+    pub fn extent_of_rows(&self, level: usize, rows: u64) -> u64 {
         let covered = rows * self.shard_shape()[0];
-        self.dims[0].size.map_or(covered, |s| covered.min(s))
+        self.dims[0].size.map_or(covered, |s| covered.min(self.extent_at(level, s)))
     }
 
     /// Bytes that offsets and lengths of writes are multiples of; 1 where the store takes any.
@@ -229,7 +239,7 @@ impl Plan {
     /// Bytes of the tails of a row's shards, a page apart; their lengths, words, come behind.
     #[must_use]
     pub fn tail_pages(&self) -> u64 {
-        (self.grid.shards_per_row * self.page()).next_multiple_of(TAIL_LENGTH_BYTES)
+        (self.shards_of_rows() * self.page()).next_multiple_of(TAIL_LENGTH_BYTES)
     }
 
     /// The most bytes of a shard's end: what is left of a page, and the index.
@@ -241,23 +251,28 @@ impl Plan {
     /// The most regions of a batch.
     #[must_use]
     pub fn batch_regions(&self) -> u64 {
-        self.grid.most_regions(u64::from(self.batch_epochs))
+        let of = |level: usize| self.grid_of(level).most_regions(self.most_epochs(level));
+        (0..self.levels()).map(of).fold(0, u64::saturating_add)
     }
 
     /// Bytes of the ends of all shards that one batch, or the close, can finish.
     fn footers_bytes(&self) -> u64 {
-        let rows = self.grid.most_rows(u64::from(self.batch_epochs));
-        rows.saturating_mul(self.grid.shards_per_row).saturating_mul(self.footer_bytes())
+        let of = |level: usize| {
+            let grid = self.grid_of(level);
+            let rows = grid.most_rows(self.most_epochs(level));
+            rows.saturating_mul(grid.shards_per_row).saturating_mul(self.footer_bytes())
+        };
+        (0..self.levels()).map(of).fold(0, u64::saturating_add)
     }
 
     /// Bytes of a packed batch: worst-case chunks, and for each region the tail before and the gap behind it.
     fn packed_bytes(&self) -> Result<u64, Refusal> {
-        let chunks = product([self.batch_chunks(), self.stored_chunk_bytes], "a batch (its bytes)", SMALLER)?;
+        let chunks = product([self.pool_chunks(), self.stored_chunk_bytes], "a batch (its bytes)", SMALLER)?;
         Ok(chunks.saturating_add(self.batch_regions().saturating_mul(2 * (self.page() - 1))))
     }
 
     pub(crate) fn derive_budget(&self) -> Result<Budget, Refusal> {
-        let (slots, chunks) = (u64::from(self.slots), self.batch_chunks());
+        let (slots, chunks) = (u64::from(self.slots), self.pool_chunks());
         let on_device = self.facts.memory == Memory::Device;
         let bytes = |per: u64| product([chunks, per], "a batch (its bytes)", SMALLER);
         let regions = self.batch_regions();
@@ -277,6 +292,9 @@ impl Plan {
             hold("device staging", STAGING_COPIES, self.staging_bytes + STAGING_SLACK);
         }
         hold("chunk pool", slots, bytes(self.chunk_bytes)?);
+        if !self.coarser.is_empty() {
+            hold("pyramid", 1, self.pyramid_bytes());
+        }
         if !self.codec.is_none() {
             hold("codec scratch", 1, bytes(self.slot_bytes() + 8)?);
         }
@@ -297,7 +315,7 @@ impl Plan {
             hold("host index", slots, index);
         }
         if self.is_aligned() {
-            let tail = self.tail_pages() + self.grid.shards_per_row * TAIL_LENGTH_BYTES;
+            let tail = self.tail_pages() + self.shards_of_rows() * TAIL_LENGTH_BYTES;
             hold("tail", 1, tail);
             if on_device {
                 hold("host tail", 1, tail);
@@ -306,7 +324,7 @@ impl Plan {
         hold("chunk tables", 1, self.grid.chunks_per_epoch * 16);
         hold("shard indexes", slots, self.footers_bytes());
         // One entry of 24 bytes for each chunk of each shard that is open at a time, and its object with its names.
-        hold("open shards", self.grid.shards_per_row, self.grid.chunks_per_shard * 24 + OBJECT_BYTES);
+        hold("open shards", self.shards_of_rows(), self.grid.chunks_per_shard * 24 + OBJECT_BYTES);
         hold("encoded index", 1, 16 * self.grid.chunks_per_shard + 4);
         // The one that is kept, the one that is made, and those that are on their way to the store.
         hold("batch layouts", slots + 2, bytes(4)? + LAYOUT_BYTES * regions);
@@ -324,6 +342,7 @@ fn is_devices(name: &str) -> bool {
         name,
         "device staging"
             | "chunk pool"
+            | "pyramid"
             | "codec scratch"
             | "codec workspace"
             | "lookup tables"
@@ -619,7 +638,7 @@ mod tests {
                 let last = plan.grid.epochs().unwrap() - 1;
                 let (row, shard) = plan.grid.row_and_first_shard(last);
                 prop_assert!(shard < plan.grid.shards_per_row);
-                prop_assert!(plan.extent_of_rows(row + 1) == plan.dims[0].size.unwrap());
+                prop_assert!(plan.extent_of_rows(0, row + 1) == plan.dims[0].size.unwrap());
             }
         }
     }

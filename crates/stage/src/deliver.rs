@@ -29,7 +29,8 @@ pub trait Parts {
     fn footer(&mut self, shard: u64, index: &[u8]) -> Part;
 }
 
-/// Told once for each shard that was finalized, or could not be: row, shard, result. Any thread.
+/// Told once for each shard that was finalized, or could not be: row, shard (among those of a row of each level), result. Any
+/// thread.
 pub type Finished = Arc<dyn Fn(u64, u64, Result<(), Error>) + Send + Sync>;
 
 /// A shard under construction.
@@ -43,12 +44,13 @@ struct Open {
     epochs_left: u64,
 }
 
-/// The shards of the row that is being written. Rows fill one after another, so each shard position has at most one
-/// shard open.
+/// The shards of the row of each level that is being written. Rows fill one after another, so each shard position has at most
+/// one shard open.
 pub struct Shards {
     plan: Arc<Plan>,
     store: Arc<dyn Store>,
-    path: String,
+    /// Path of the array of each level.
+    paths: Vec<String>,
     finished: Finished,
     open: Vec<Option<Open>>,
     /// Row of the last shard finished at each position.
@@ -60,10 +62,10 @@ pub struct Shards {
 }
 
 impl Shards {
-    /// Shards of the array at `path` in `store`.
+    /// Shards of the arrays at `paths` in `store`, one for each level.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, store: Arc<dyn Store>, path: String, finished: Finished) -> Shards {
-        let positions = plan.grid.shards_per_row as usize;
+    pub fn new(plan: Arc<Plan>, store: Arc<dyn Store>, paths: Vec<String>, finished: Finished) -> Shards {
+        let positions = plan.shards_of_rows() as usize;
         let chunks = plan.grid.chunks_per_shard;
         Shards {
             open: (0..positions).map(|_| None).collect(),
@@ -72,7 +74,7 @@ impl Shards {
             encoded: Vec::with_capacity(format::encoded_len(chunks) as usize),
             plan,
             store,
-            path,
+            paths,
             finished,
         }
     }
@@ -110,8 +112,9 @@ impl Shards {
         // The region begins with the tail that the shard had, and that counts already.
         let (begin, end) = (offset(0) - open.tail, offset(region.chunks));
         for chunk in 0..region.chunks {
-            let (epoch, place) = layout.chunk_at(&self.plan.grid, region.first + chunk);
-            let at = self.plan.grid.index_position(epoch, place) as usize;
+            let grid = self.plan.grid_of(region.level as usize);
+            let (epoch, place) = layout.chunk_at(grid, region.level, region.first + chunk);
+            let at = grid.index_position(epoch, place) as usize;
             let (offset, size) = (open.at + offset(chunk) - begin, offset(chunk + 1) - offset(chunk));
             self.entries[position][at] = Some(Entry { offset, size });
         }
@@ -133,14 +136,19 @@ impl Shards {
         Ok(())
     }
 
-    /// Ends what is open, when no more data come: every shard of the begun rows is finalized, with the chunks that
-    /// never came marked as missing; those that nothing came for hold an index only.
+    /// Ends what is open, when no more data come: every shard of the begun rows, of which each level has so many, is finalized,
+    /// with the chunks that never came marked as missing; those that nothing came for hold an index only.
     ///
     /// # Errors
     /// The store refuses an object or a part.
-    pub fn finish(&mut self, rows: u64, parts: &mut dyn Parts) -> Result<(), Error> {
+    pub fn finish(&mut self, rows: &[u64], parts: &mut dyn Parts) -> Result<(), Error> {
+        rows.iter().enumerate().try_for_each(|(level, rows)| self.finish_level(level, *rows, parts))
+    }
+
+    fn finish_level(&mut self, level: usize, rows: u64, parts: &mut dyn Parts) -> Result<(), Error> {
         let Some(row) = rows.checked_sub(1) else { return Ok(()) };
-        for shard in 0..self.plan.grid.shards_per_row {
+        let first = self.plan.first_shard_of(level);
+        for shard in first..first + self.plan.grid_of(level).shards_per_row {
             let open = match self.open[shard as usize].take() {
                 Some(open) => open,
                 None if self.done[shard as usize] == Some(row) => continue,
@@ -160,10 +168,12 @@ impl Shards {
     }
 
     fn begin(&mut self, row: u64, shard: u64) -> Result<Open, Error> {
-        let coordinates = self.plan.grid.coordinates(row, shard);
-        let object = self.store.create(&format::shard_key_under(&self.path, &coordinates))?;
+        let level = self.plan.level_of_shard(shard);
+        let (grid, of_level) = (self.plan.grid_of(level), shard - self.plan.first_shard_of(level));
+        let coordinates = grid.coordinates(row, of_level);
+        let object = self.store.create(&format::shard_key_under(&self.paths[level], &coordinates))?;
         self.entries[shard as usize].fill(None);
-        Ok(Open { row, object, at: 0, tail: 0, epochs_left: self.plan.grid.epochs_of_shard(row, shard) })
+        Ok(Open { row, object, at: 0, tail: 0, epochs_left: grid.epochs_of_shard(row, of_level) })
     }
 
     fn end(&mut self, shard: u64, mut open: Open, parts: &mut dyn Parts) -> Result<(), Error> {

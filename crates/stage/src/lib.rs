@@ -20,10 +20,12 @@
 
 mod deliver;
 mod pack;
+mod pyramid;
 mod scatter;
 mod tail;
 
 pub use deliver::{Finished, Parts, Shards};
 pub use pack::{Sources, aggregate, compress, packed_bytes, scratch_bytes, table_bytes, write_tables};
+pub use pyramid::{At, Touched, Views, pyramid_step, touched};
 pub use scatter::{carry, pad, scatter};
 pub use tail::{keep_tail, tail_of, upload_tails};

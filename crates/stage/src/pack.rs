@@ -1,17 +1,19 @@
 //! Chunks into packed, shard-ordered runs.
 
+use std::ops::Range;
+
 use device::{AggregateJob, Device, EncodeJob, Encoder, Error, Lane, NO_TAIL, Read, Sizes, Tails, Write};
 use plan::{BatchLayout, Plan, REGION_BYTES, Region};
 
 /// Bytes of codec scratch for a full batch: worst-case slots, then one size per chunk.
 #[must_use]
 pub fn scratch_bytes(plan: &Plan) -> u64 {
-    plan.batch_chunks() * (plan.slot_bytes() + 8)
+    plan.pool_chunks() * (plan.slot_bytes() + 8)
 }
 
-/// Where the sizes begin in the scratch of a batch of `chunks` chunks.
-fn sizes_at(plan: &Plan, chunks: usize) -> usize {
-    chunks * plan.slot_bytes() as usize
+/// Where the sizes begin in the scratch: behind the slots of all chunks that a pool has room for.
+fn sizes_at(plan: &Plan) -> usize {
+    (plan.pool_chunks() * plan.slot_bytes()) as usize
 }
 
 /// Bytes of the lookup tables of a batch.
@@ -56,23 +58,35 @@ pub fn packed_bytes(plan: &Plan, layout: &BatchLayout, tails: &mut [u64]) -> u64
     end
 }
 
-/// Queues the compression of the first `chunks` chunks of a pool slot.
+/// Queues the compression of the chunks of a batch, each into the slot of its place.
 ///
 /// # Errors
 /// The device cannot take the work.
-pub fn compress(
+pub fn compress<'a>(
     on: Lane,
-    plan: &Plan,
+    (plan, layout): (&Plan, &BatchLayout),
     encoder: &dyn Encoder,
-    chunks: u32,
-    pool: &Read<'_>,
-    scratch: Write<'_>,
+    pool: &Read<'a>,
+    scratch: Write<'a>,
 ) -> Result<(), Error> {
-    let n = chunks as usize;
-    let at = sizes_at(plan, n);
-    let (slots, sizes) = scratch.part(0..at + 8 * n).split(at);
-    let pool = pool.part(0..n * plan.chunk_bytes as usize);
-    encoder.encode(on, EncodeJob { chunks, pool, scratch: slots, stride: plan.slot_bytes(), sizes })
+    let [array, coarser] = layout.places(plan);
+    let (slot, second) = (plan.slot_bytes(), coarser.start);
+    let (slots, sizes) = scratch.split(sizes_at(plan));
+    let (slots, sizes) = (slots.split((second * slot) as usize), sizes.split(8 * second as usize));
+    let job = |places: Range<u64>, (scratch, sizes): (Write<'a>, Write<'a>)| {
+        let count = places.end - places.start;
+        EncodeJob {
+            chunks: count as u32,
+            pool: pool
+                .part((places.start * plan.chunk_bytes) as usize..(places.end * plan.chunk_bytes) as usize),
+            scratch: scratch.part(0..(count * slot) as usize),
+            stride: slot,
+            sizes: sizes.part(0..8 * count as usize),
+        }
+    };
+    encoder.encode(on, job(array, (slots.0, sizes.0)))?;
+    // Those of the coarser levels stand apart where a batch is not full.
+    if coarser.is_empty() { Ok(()) } else { encoder.encode(on, job(coarser, (slots.1, sizes.1))) }
 }
 
 /// Where aggregate reads.
@@ -97,11 +111,12 @@ pub fn aggregate(
     index: Write<'_>,
 ) -> Result<(), Error> {
     let (n, regions) = (layout.order.len(), layout.regions.len());
+    let places = layout.places(plan)[1].end as usize;
     let (stride, sizes) = if plan.codec.is_none() {
         (plan.chunk_bytes, Sizes::Fixed(plan.chunk_bytes))
     } else {
-        let at = sizes_at(plan, n);
-        (plan.slot_bytes(), Sizes::Each(from.chunks.part(at..at + 8 * n)))
+        let at = sizes_at(plan);
+        (plan.slot_bytes(), Sizes::Each(from.chunks.part(at..at + 8 * places)))
     };
     let tails = from.tails.as_ref().map(|t| {
         let at = split_tails(plan);
@@ -114,7 +129,7 @@ pub fn aggregate(
         table: from.tables.part(4 * n..table_bytes(layout)),
         page: plan.page(),
         tails,
-        source: from.chunks.part(0..n * stride as usize),
+        source: from.chunks.part(0..places * stride as usize),
         stride,
         sizes,
         crc32c: plan.crc32c,

@@ -62,8 +62,14 @@ mod tests {
 
     use super::*;
 
-    const CASE: Case =
-        Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+    const CASE: Case = Case {
+        mode: Mode::Pipelined,
+        slots: 2,
+        memory: Memory::Device,
+        compressed: true,
+        aligned: true,
+        pyramid: false,
+    };
 
     fn check(buffer: Buffer, uses: [(Stage, u64); 2], in_call_order: bool, expected: &[&str]) {
         let [first, second] = uses.map(|(stage, generation)| {

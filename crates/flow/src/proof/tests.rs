@@ -12,8 +12,14 @@ fn costly(case: Case) -> impl Iterator<Item = Row> {
     rows(case).map(|(_, row)| row).filter(move |row| row.mechanism(case).costs())
 }
 
-const COURIER: Case =
-    Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true };
+const COURIER: Case = Case {
+    mode: Mode::Pipelined,
+    slots: 2,
+    memory: Memory::Device,
+    compressed: true,
+    aligned: true,
+    pyramid: false,
+};
 
 #[test]
 fn every_combination_is_sound() {

@@ -13,8 +13,8 @@ use crate::Error;
 pub(crate) struct Metadata {
     plan: Arc<Plan>,
     store: Arc<dyn Store>,
-    /// Path of the array: `0` below an image group, empty for a plain array.
-    path: &'static str,
+    /// A plain array: no image is described.
+    plain: bool,
     name: String,
     attributes: Map<String, Value>,
     /// The codec that was asked for, where another one is carried out.
@@ -32,8 +32,7 @@ impl Metadata {
         if let Some(taken) = ["ome", "forebay"].into_iter().find(|k| attributes.contains_key(*k)) {
             return Err(Error::Attribute(taken.to_owned()));
         }
-        let path = if plain { "" } else { "0" };
-        Ok(Metadata { plan, store, path, name, attributes, request: None })
+        Ok(Metadata { plan, store, plain, name, attributes, request: None })
     }
 
     /// The same documents, which say what codec was asked for.
@@ -46,36 +45,48 @@ impl Metadata {
         Metadata { store, ..self }
     }
 
-    pub(crate) fn path(&self) -> &'static str {
-        self.path
+    /// Path of the array of each level: below a group, or, for a plain array by itself, the root.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        if self.is_alone() {
+            return vec![String::new()];
+        }
+        (0..self.plan.levels()).map(|level| level.to_string()).collect()
     }
 
-    /// Writes everything, with an empty array.
+    /// Whether the array stands at the root.
+    fn is_alone(&self) -> bool {
+        self.plain && self.plan.coarser.is_empty()
+    }
+
+    /// Writes everything, with empty arrays.
     pub(crate) fn begin(&self) -> Result<(), Error> {
-        if !self.path.is_empty() {
+        if !self.is_alone() {
             self.store.put("zarr.json", &self.group()?.to_bytes())?;
         }
-        self.publish(0, false)
+        self.publish(&vec![0; self.plan.levels()], false)
     }
 
-    /// Writes the array's document with `extent` slices of dimension 0.
-    pub(crate) fn publish(&self, extent: u64, complete: bool) -> Result<(), Error> {
-        let key =
-            if self.path.is_empty() { "zarr.json".to_owned() } else { format!("{}/zarr.json", self.path) };
-        Ok(self.store.put(&key, &self.array(extent, complete).to_bytes())?)
+    /// Writes the documents of the arrays, each with so many slices of dimension 0. That of the array itself comes last: when
+    /// it says that the run is complete, the others do.
+    pub(crate) fn publish(&self, extents: &[u64], complete: bool) -> Result<(), Error> {
+        for (level, (path, extent)) in self.paths().iter().zip(extents).enumerate().rev() {
+            let key = crate::hierarchy::below(path, "zarr.json");
+            self.store.put(&key, &self.array(level, *extent, complete).to_bytes())?;
+        }
+        Ok(())
     }
 
-    fn array(&self, extent: u64, complete: bool) -> format::Array {
+    fn array(&self, level: usize, extent: u64, complete: bool) -> format::Array {
         let plan = &self.plan;
         // A run that was cut off is visibly so: readers see the shape, people see this.
-        let mut attributes = if self.path.is_empty() { self.attributes.clone() } else { Map::new() };
+        let mut attributes = if self.is_alone() { self.attributes.clone() } else { Map::new() };
         let mut about = json!({ "version": VERSION, "complete": complete });
         if let Some(request) = &self.request {
             about["requested_codec"] = json!(request);
         }
         attributes.insert("forebay".to_owned(), about);
         format::Array {
-            shape: plan.shape(extent),
+            shape: plan.shape(level, extent),
             shard_shape: plan.shard_shape(),
             chunk_shape: plan.chunk_shape(),
             dtype: plan.dtype,

@@ -117,9 +117,9 @@ impl Writer {
             plan: plan.clone(),
             engine,
             store: store.clone(),
-            path: metadata.path().to_owned(),
+            paths: metadata.paths(),
             interval: publish_interval,
-            published: Box::new(move |extent| publisher.publish(extent, false).map_err(|e| e.to_string())),
+            published: Box::new(move |extents| publisher.publish(extents, false).map_err(|e| e.to_string())),
         };
         let array = Some(flow::Array::open(setup)?);
         metadata.begin()?;
@@ -248,10 +248,12 @@ impl Writer {
         };
         let closed = array.close().inspect_err(|error| self.keep_what_is_held(error))?;
         self.store.sync()?;
-        self.metadata.publish(closed.extent, true)?;
+        let extents: Vec<_> =
+            (0..self.plan.levels()).map(|l| self.plan.extent_at(l, closed.extent)).collect();
+        self.metadata.publish(&extents, true)?;
         // Its memory goes only now: it does not keep readers waiting.
         Ok(Report {
-            shape: self.plan.shape(closed.extent),
+            shape: self.plan.shape(0, closed.extent),
             missing_bytes: closed.missing,
             unreached: closed.unreached,
             metrics: self.describe(closed.progress),

@@ -56,7 +56,7 @@ pub use metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
 pub use options::{DeviceChoice, Options};
 pub use plan::{
     Blosc, BloscInner, Budget, Codec, Config as Array, DType, Dim, Fill, Holder, Kind, Mode, Order, Plan,
-    Pyramid, Reducer, Refusal, Shuffle, Tuning,
+    Pyramid, Reducer, Refusal, Shuffle, Tuning, UnknownReducer,
 };
 pub use reserve::{Registered, Reserved};
 pub use target::Target;

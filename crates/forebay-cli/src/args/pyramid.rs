@@ -1,6 +1,6 @@
 //! `--pyramid yx:mean,t:max`: which dimensions coarser levels halve, and how.
 
-use forebay::{Pyramid, Reducer};
+use forebay::{Pyramid, Reducer, UnknownReducer};
 
 /// What is asked of coarser levels.
 #[derive(clap::Args)]
@@ -38,71 +38,64 @@ struct Group {
     reducer: Reducer,
 }
 
-/// Reads `--pyramid` for an array of these dimensions, in the order in which the data arrive. Which of them the plan can
-/// halve is left to the plan.
+/// Reads `--pyramid` for an array of these dimensions, in the order in which the data arrive. Which of them can be halved
+/// is left to the plan.
 fn parse(text: &str, names: &[&str]) -> Result<Pyramid, String> {
-    let groups = text.split(',').map(|g| group(text, g, names)).collect::<Result<Vec<_>, _>>()?;
+    read(text, names).map_err(|fault| format!("--pyramid `{text}`: {fault}"))
+}
+
+fn read(text: &str, names: &[&str]) -> Result<Pyramid, String> {
+    let groups = text.split(',').map(|g| group(g, names)).collect::<Result<Vec<_>, _>>()?;
     let (first, second) = match &groups[..] {
         [first] => (first, None),
         [first, second] => (first, Some(second)),
         _ => {
-            let n = groups.len();
-            return Err(refusal(
-                text,
-                &format!("{n} groups are given; give one or two, as in `yx:mean,t:max`"),
-            ));
+            return Err(format!("{} groups are given; give one or two, as in `yx:mean,t:max`", groups.len()));
         }
     };
     let mut dims: Vec<_> = groups.iter().flat_map(|g| g.dims.iter().copied()).collect();
     dims.sort_unstable();
     if let Some(twice) = dims.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(refusal(text, &format!("`{}` is named twice; name it once", names[twice[0]])));
+        return Err(format!("`{}` is named twice; name it once", names[twice[0]]));
     }
-    let append = second.map(|s| own_reducer(text, first, s, names)).transpose()?.flatten();
+    let append = second.map_or(Ok(None), |second| own_reducer(first, second, names))?;
     let dims = dims.into_iter().map(|d| names[d].to_owned()).collect();
     Ok(Pyramid { dims, reducer: first.reducer, append, levels: None, keep_aspect: false })
 }
 
 /// Reducer of the second group, where it is another than the first's.
 ///
-/// The plan applies it to the dimension that grows. Whatever grows comes before what does not, so a dimension that stands
-/// behind one of the first group is not the one that is meant, or not the only one.
-fn own_reducer(text: &str, first: &Group, second: &Group, names: &[&str]) -> Result<Option<Reducer>, String> {
+/// The plan applies it to the dimension that grows. Whatever grows arrives before what does not, so a dimension behind one
+/// of the first group is not the one that is meant, or not the only one.
+fn own_reducer(first: &Group, second: &Group, names: &[&str]) -> Result<Option<Reducer>, String> {
     let &[dim] = &second.dims[..] else {
-        let remedy = "give the one along which data arrive, as in `yx:mean,t:max`";
-        return Err(refusal(text, &format!("the second group names several dimensions; {remedy}")));
+        let remedy = "give only the one that frames follow one another along, as in `yx:mean,t:max`";
+        return Err(format!("the second group names several dimensions; {remedy}"));
     };
     if second.reducer == first.reducer {
         return Ok(None);
     }
-    match first.dims.iter().find(|d| **d < dim) {
-        None => Ok(Some(second.reducer)),
-        Some(&before) => {
-            let (dim, before) = (names[dim], names[before]);
-            let remedy = "only the dimension along which data arrive has a reducer of its own; give all others in the first group";
-            Err(refusal(text, &format!("`{dim}` arrives behind `{before}`; {remedy}")))
-        }
-    }
+    let Some(&before) = first.dims.iter().find(|d| **d < dim) else {
+        return Ok(Some(second.reducer));
+    };
+    let (dim, before) = (names[dim], names[before]);
+    let remedy = "give a reducer of its own to the outermost of the halved dimensions, as in `yx:mean,t:max`";
+    Err(format!("`{dim}`, in the second group, lies inside `{before}`; {remedy}"))
 }
 
-fn group(text: &str, group: &str, names: &[&str]) -> Result<Group, String> {
-    let (dims, reducer) = group.trim().split_once(':').unwrap_or((group.trim(), Reducer::Mean.name()));
-    let reducer = reducer.parse().map_err(|e| refusal(text, &format!("{e}")))?;
-    let dims = spelled(dims, names).map_err(|unknown| {
-        let listed = names.join(", ");
-        let what = if unknown.is_empty() {
+fn group(text: &str, names: &[&str]) -> Result<Group, String> {
+    let (dims, reducer) = text.trim().split_once(':').unwrap_or((text.trim(), Reducer::Mean.name()));
+    let reducer = reducer.parse().map_err(|e: UnknownReducer| e.to_string())?;
+    let unknown = |name: String| {
+        let fault = if name.is_empty() {
             "a name is missing".to_owned()
         } else {
-            format!("`{unknown}` is no dimension")
+            format!("`{name}` is no dimension")
         };
-        refusal(
-            text,
-            &format!(
-                "{what}; the dimensions are {listed}: write single letters together, join others with +"
-            ),
-        )
-    })?;
-    Ok(Group { dims, reducer })
+        let listed = names.join(", ");
+        format!("{fault}; the dimensions are {listed}: write single letters together, join others with +")
+    };
+    Ok(Group { dims: spelled(dims, names).map_err(unknown)?, reducer })
 }
 
 /// Positions of the dimensions that a group spells, or what is none of them.
@@ -197,12 +190,12 @@ mod tests {
         check("yx:", &["reducer ``", "decimate"]);
         check("yx:mean:max", &["`mean:max`", "decimate"]);
         check("yx:Mean", &["`Mean`", "mean"]);
-        check("yyx", &["`y` twice", "once"]);
-        check("yx,y:max", &["`y` twice", "once"]);
+        check("yyx", &["`y` is named twice", "once"]);
+        check("yx,y:max", &["`y` is named twice", "once"]);
         check("x,y,z:max", &["3 groups", "yx:mean,t:max"]);
         check("x,zy:max", &["several dimensions", "yx:mean,t:max"]);
-        check("zx,y:max", &["`y` behind `z`", "first group"]);
-        check("t:max,y", &["`y` behind `t`", "first group"]);
+        check("zx,y:max", &["`y`", "inside `z`", "outermost"]);
+        check("t:max,y", &["`y`", "inside `t`", "outermost"]);
     }
 
     /// The options as a command has them.

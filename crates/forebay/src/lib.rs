@@ -50,13 +50,13 @@ pub use contents::Unpublished;
 pub use device::device_for;
 pub use element::Element;
 pub use error::Error;
-pub use format::{Axis, Level, Multiscales};
+pub use format::{Axis, Channel, Downsampling, Level, Multiscales, Window};
 pub use inspect::{About, ArrayInfo, Image, Inspected, about, inspect};
 pub use metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
 pub use options::{DeviceChoice, Options};
 pub use plan::{
     Blosc, BloscInner, Budget, Codec, Config as Array, DType, Dim, Fill, Holder, Kind, Mode, Order, Plan,
-    Refusal, Shuffle, Tuning,
+    Pyramid, Reducer, Refusal, Shuffle, Tuning, UnknownReducer,
 };
 pub use reserve::{Registered, Reserved};
 pub use target::Target;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use format::{Axis, Group, Level};
+use format::{Axis, Group, Level, Multiscales};
 use plan::Plan;
 use serde_json::{Map, Value, json};
 use store::Store;
@@ -104,14 +104,18 @@ impl Metadata {
     /// The document of the image.
     pub(crate) fn group(&self) -> Result<Group, Error> {
         let axis = |d: &plan::Dim| Axis { name: d.name.clone(), kind: d.axis_kind(), unit: d.unit.clone() };
-        let axes: Vec<_> = self.plan.stored_dims().map(axis).collect();
         let scale = self.plan.stored_dims().map(|d| d.scale.unwrap_or(1.0)).collect();
-        let levels = [Level { path: self.path.to_owned(), scale, translation: None }];
+        let image = Multiscales {
+            name: Some(self.name.clone()),
+            axes: self.plan.stored_dims().map(axis).collect(),
+            levels: vec![Level { path: self.path.to_owned(), scale, translation: None }],
+            downsampling: None,
+            channels: vec![],
+        };
         let broken =
             |e: format::Error| Error::Metadata { key: "zarr.json".to_owned(), message: e.to_string() };
         let mut attributes = Map::new();
-        let ome = format::multiscales(&self.name, &axes, &levels).map_err(broken)?;
-        attributes.insert("ome".to_owned(), ome);
+        attributes.insert("ome".to_owned(), image.to_json().map_err(broken)?);
         attributes.extend(self.attributes.clone());
         Ok(Group { attributes })
     }

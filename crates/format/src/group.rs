@@ -13,7 +13,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Group with OME-Zarr metadata, as [`crate::multiscales`] makes them.
+    /// Group with OME-Zarr metadata, as [`crate::Multiscales::to_json`] makes them.
     #[must_use]
     pub fn ome(metadata: Value) -> Group {
         Group { attributes: Map::from_iter([("ome".to_owned(), metadata)]) }

@@ -21,4 +21,4 @@ pub use error::Error;
 pub use group::Group;
 pub use index::{Entry, decode, encode, encoded_len};
 pub use keys::{Separator, shard_key, shard_key_under};
-pub use ome::{Axis, AxisKind, Level, Multiscales, multiscales};
+pub use ome::{Axis, AxisKind, Channel, Downsampling, Level, Multiscales, Spacing, Window};

@@ -1,10 +1,17 @@
 //! OME-Zarr 0.5 metadata of an image (OME-NGFF 0.5, "multiscales").
 
+mod channel;
+mod downsampling;
+mod level;
+
 use serde_json::{Value, json};
 
 use crate::Error;
 use crate::json::Field;
 
+pub use channel::{Channel, Window};
+pub use downsampling::Downsampling;
+pub use level::{Level, Spacing};
 pub use plan::Kind as AxisKind;
 
 const VERSION: &str = "0.5";
@@ -20,17 +27,6 @@ pub struct Axis {
     pub unit: Option<String>,
 }
 
-/// One resolution of an image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Level {
-    /// Path of its array below the group.
-    pub path: String,
-    /// Spacing of elements along each axis, in the axis' unit.
-    pub scale: Vec<f64>,
-    /// Place of the first element along each axis, in the axis' unit.
-    pub translation: Option<Vec<f64>>,
-}
-
 /// An image, as a group describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Multiscales {
@@ -40,42 +36,10 @@ pub struct Multiscales {
     pub axes: Vec<Axis>,
     /// Resolutions, the finest first.
     pub levels: Vec<Level>,
-}
-
-/// Metadata of one image, the value of the group's attribute `ome`.
-///
-/// An empty name is left out. That kinds of axes stand in OME-Zarr's order is checked by `plan::Axes::check`.
-///
-/// # Errors
-/// There is no level, a level has not one number for each axis, a number is not finite, or a scale not above 0.
-pub fn multiscales(name: &str, axes: &[Axis], levels: &[Level]) -> Result<Value, Error> {
-    if levels.is_empty() {
-        let remedy = "give one level at least";
-        return Err(Error::Invalid { field: "datasets".to_owned(), value: "[]".to_owned(), remedy });
-    }
-    levels.iter().try_for_each(|level| check_level(level, axes.len()))?;
-    let mut image = serde_json::Map::new();
-    if !name.is_empty() {
-        image.insert("name".to_owned(), name.into());
-    }
-    image.insert("axes".to_owned(), axes.iter().map(axis_json).collect());
-    image.insert("datasets".to_owned(), levels.iter().map(level_json).collect());
-    Ok(json!({ "version": VERSION, "multiscales": [image] }))
-}
-
-fn check_level(level: &Level, rank: usize) -> Result<(), Error> {
-    let check = |what: &str, numbers: &[f64], good: fn(&f64) -> bool, remedy| {
-        if numbers.len() == rank && numbers.iter().all(good) {
-            return Ok(());
-        }
-        let field = format!("{what} of level {}", level.path);
-        Err(Error::Invalid { field, value: format!("{numbers:?}"), remedy })
-    };
-    let good = |s: &f64| s.is_finite() && *s > 0.0;
-    check("scale", &level.scale, good, "give a finite number above 0 for each axis")?;
-    let translation = level.translation.as_deref();
-    translation
-        .map_or(Ok(()), |t| check("translation", t, |x| x.is_finite(), "give a finite number for each axis"))
+    /// How the coarser ones were made; not written where there are none.
+    pub downsampling: Option<Downsampling>,
+    /// How channels are shown: none, or as many as there are along the axis of channels.
+    pub channels: Vec<Channel>,
 }
 
 fn axis_json(axis: &Axis) -> Value {
@@ -98,15 +62,43 @@ const fn kind_name(kind: AxisKind) -> Option<&'static str> {
     }
 }
 
-fn level_json(level: &Level) -> Value {
-    let mut transformations = vec![json!({ "type": "scale", "scale": level.scale })];
-    if let Some(translation) = &level.translation {
-        transformations.push(json!({ "type": "translation", "translation": translation }));
-    }
-    json!({ "path": level.path, "coordinateTransformations": transformations })
-}
-
 impl Multiscales {
+    /// The value of the group's attribute `ome`.
+    ///
+    /// An empty name is left out. That kinds of axes stand in OME-Zarr's order is checked by `plan::Axes::check`.
+    ///
+    /// # Errors
+    /// There is no level, a level has not one number for each axis, a number is not finite, a scale is not above 0, or a
+    /// range of a channel ends before it begins.
+    pub fn to_json(&self) -> Result<Value, Error> {
+        if self.levels.is_empty() {
+            let remedy = "give one level at least";
+            return Err(Error::Invalid { field: "datasets".to_owned(), value: "[]".to_owned(), remedy });
+        }
+        self.levels.iter().try_for_each(|level| level.check(self.axes.len()))?;
+        self.channels.iter().enumerate().try_for_each(|(n, channel)| channel.check(n))?;
+        let mut ome = json!({ "version": VERSION, "multiscales": [self.image()] });
+        if !self.channels.is_empty() {
+            ome["omero"] =
+                json!({ "channels": self.channels.iter().map(Channel::to_json).collect::<Value>() });
+        }
+        Ok(ome)
+    }
+
+    fn image(&self) -> Value {
+        let mut image = json!({});
+        if let Some(name) = self.name.as_deref().filter(|n| !n.is_empty()) {
+            image["name"] = name.into();
+        }
+        image["axes"] = self.axes.iter().map(axis_json).collect();
+        image["datasets"] = self.levels.iter().map(Level::to_json).collect();
+        if let Some(made) = self.downsampling.as_ref().filter(|_| self.levels.len() > 1) {
+            image["type"] = made.method.as_str().into();
+            image["metadata"] = made.metadata.clone().into();
+        }
+        image
+    }
+
     /// Reads the value of a group's attribute `ome`; of several images the first.
     ///
     /// # Errors
@@ -119,10 +111,11 @@ impl Multiscales {
             images.items()?.into_iter().next().ok_or_else(|| images.invalid("give one image at least"))?;
         let axes = image.get("axes")?.items()?.iter().map(parse_axis).collect::<Result<Vec<_>, _>>()?;
         let common = image.find("coordinateTransformations").map_or(Ok(vec![]), |c| c.items())?;
-        let level = |dataset: &Field<'_>| parse_level(dataset, &common, axes.len());
+        let level = |dataset: &Field<'_>| Level::parse(dataset, &common, axes.len());
         let levels = image.get("datasets")?.items()?.iter().map(level).collect::<Result<_, _>>()?;
         let name = image.find("name").map(|n| n.text().map(str::to_owned)).transpose()?;
-        Ok(Multiscales { name, axes, levels })
+        let downsampling = Downsampling::parse(image.value());
+        Ok(Multiscales { name, axes, levels, downsampling, channels: Channel::parse_all(ome) })
     }
 }
 
@@ -135,35 +128,6 @@ fn parse_axis(axis: &Field<'_>) -> Result<Axis, Error> {
     };
     let unit = axis.find("unit").map(|u| u.text().map(str::to_owned)).transpose()?;
     Ok(Axis { name: axis.get("name")?.text()?.to_owned(), kind, unit })
-}
-
-/// A level's own transformations, then those that the image has for all its levels, made one.
-fn parse_level(dataset: &Field<'_>, common: &[Field<'_>], rank: usize) -> Result<Level, Error> {
-    let (mut scale, mut translation) = (vec![1.0; rank], None);
-    for step in dataset.get("coordinateTransformations")?.items()?.iter().chain(common) {
-        let kind = step.get("type")?;
-        match kind.text()? {
-            "identity" => {}
-            "scale" => {
-                let by = numbers(step, "scale", rank)?;
-                let placed = translation.iter_mut().flat_map(|t: &mut Vec<f64>| t.iter_mut().zip(&by));
-                scale.iter_mut().zip(&by).chain(placed).for_each(|(x, by)| *x *= by);
-            }
-            "translation" => {
-                let by = numbers(step, "translation", rank)?;
-                let places = translation.get_or_insert_with(|| vec![0.0; rank]);
-                places.iter_mut().zip(&by).for_each(|(x, by)| *x += by);
-            }
-            _ => return Err(kind.unsupported("it reads scale and translation")),
-        }
-    }
-    Ok(Level { path: dataset.get("path")?.text()?.to_owned(), scale, translation })
-}
-
-fn numbers(step: &Field<'_>, key: &str, rank: usize) -> Result<Vec<f64>, Error> {
-    let list = step.get(key)?;
-    let numbers = list.items()?.iter().map(Field::number).collect::<Result<Vec<_>, _>>()?;
-    if numbers.len() == rank { Ok(numbers) } else { Err(list.invalid("give one number for each axis")) }
 }
 
 #[cfg(test)]
@@ -187,26 +151,61 @@ mod tests {
         ]
     }
 
+    fn image(name: Option<&str>, levels: &[Level]) -> Multiscales {
+        let name = name.map(str::to_owned);
+        Multiscales { name, axes: axes(), levels: levels.to_vec(), downsampling: None, channels: vec![] }
+    }
+
     #[test]
     fn an_image_has_this_json_and_is_read_back() {
         let levels = [
             level("0", &[1.0, 1.0, 0.1, 0.5], None),
             level("1", &[1.0, 1.0, 0.2, 1.0], Some(&[0.0, 0.0, 0.05, 0.25])),
         ];
-        let json = multiscales("cells", &axes(), &levels).unwrap();
+        let cells = image(Some("cells"), &levels);
         let want = r#"{"version":"0.5","multiscales":[{"name":"cells","axes":[{"name":"t","type":"time","unit":"second"},{"name":"q"},{"name":"y","type":"space","unit":"micrometer"},{"name":"x","type":"space"}],"datasets":[{"path":"0","coordinateTransformations":[{"type":"scale","scale":[1.0,1.0,0.1,0.5]}]},{"path":"1","coordinateTransformations":[{"type":"scale","scale":[1.0,1.0,0.2,1.0]},{"type":"translation","translation":[0.0,0.0,0.05,0.25]}]}]}]}"#;
-        assert_eq!(json.to_string(), want);
-        let back = Multiscales::parse(&serde_json::from_str(want).unwrap()).unwrap();
-        assert_eq!(
-            back,
-            Multiscales { name: Some("cells".to_owned()), axes: axes(), levels: levels.to_vec() }
-        );
+        assert_eq!(cells.to_json().unwrap().to_string(), want);
+        assert_eq!(Multiscales::parse(&serde_json::from_str(want).unwrap()).unwrap(), cells);
+        let nameless = image(Some(""), &levels).to_json().unwrap();
+        assert_eq!(nameless["multiscales"][0].get("name"), None);
+    }
+
+    #[test]
+    fn a_pyramid_says_how_it_was_made_and_one_level_does_not() {
+        let levels = [0, 1].map(|halvings| {
+            let spacing = Spacing { base: 0.5, halvings, centred: true };
+            Level::spaced(halvings.to_string(), &[spacing; 4])
+        });
+        let made = || Some(Downsampling::new(plan::Reducer::Median, &["y", "x"], None));
+        let pyramid = Multiscales { downsampling: made(), ..image(None, &levels) };
+        let json = pyramid.to_json().unwrap();
+        let about = &json["multiscales"][0];
+        assert_eq!((&about["type"], &about["metadata"]["method"]), (&"median".into(), &"forebay".into()));
+        assert_eq!(Multiscales::parse(&json).unwrap(), pyramid);
+        let single = Multiscales { downsampling: made(), ..image(None, &levels[..1]) }.to_json().unwrap();
+        let about = &single["multiscales"][0];
+        assert_eq!((about.get("type"), about.get("metadata")), (None, None));
+    }
+
+    #[test]
+    fn channels_stand_beside_the_image() {
+        let window = Window { min: 0.0, max: 255.0, start: 0.0, end: 255.0 };
+        let channel = |label: &str| Channel { label: label.to_owned(), color: [255, 255, 255], window };
+        let with = |channels| Multiscales { channels, ..image(None, &[level("0", &[1.0; 4], None)]) };
+        let two = with(vec![channel("DAPI"), channel("GFP")]);
+        let json = two.to_json().unwrap();
+        assert_eq!(json["omero"]["channels"][1]["label"], "GFP");
+        assert_eq!(Multiscales::parse(&json).unwrap(), two);
+        assert_eq!(with(vec![]).to_json().unwrap().get("omero"), None);
+        let broken = Channel { window: Window { start: 256.0, ..window }, ..channel("") };
+        let said = with(vec![channel(""), broken]).to_json().unwrap_err().to_string();
+        assert!(said.contains("window of channel 1"), "{said}");
     }
 
     #[test]
     fn numbers_that_make_no_sense_are_refused() {
         let refused = |levels: &[Level], word: &str| {
-            let said = multiscales("a", &axes(), levels).unwrap_err().to_string();
+            let said = image(None, levels).to_json().unwrap_err().to_string();
             assert!(said.contains(word), "{said}");
         };
         refused(&[], "datasets");
@@ -231,6 +230,7 @@ mod tests {
         assert_eq!(image.name, None);
         assert_eq!(image.axes[1].kind, AxisKind::Other);
         assert_eq!(image.levels, [level("s0", &[20.0, 1.5], Some(&[10.0, 0.5]))]);
+        assert_eq!(image.downsampling.unwrap().method, "gaussian");
     }
 
     #[test]

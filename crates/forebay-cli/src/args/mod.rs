@@ -2,6 +2,8 @@
 
 pub(crate) mod codec;
 pub(crate) mod dims;
+#[cfg(test)]
+mod pyramid;
 mod scale;
 pub(crate) mod size;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use format::{Axis, Group, Level, Multiscales};
+use format::{Axis, Downsampling, Group, Level, Multiscales, Spacing};
 use plan::Plan;
 use serde_json::{Map, Value, json};
 use store::Store;
@@ -101,23 +101,52 @@ impl Metadata {
         }
     }
 
-    /// The document of the image.
+    /// The document of the group: an image, or, of a plain array with a pyramid, nothing but a group.
     pub(crate) fn group(&self) -> Result<Group, Error> {
-        let axis = |d: &plan::Dim| Axis { name: d.name.clone(), kind: d.axis_kind(), unit: d.unit.clone() };
-        let scale = self.plan.stored_dims().map(|d| d.scale.unwrap_or(1.0)).collect();
-        let image = Multiscales {
-            name: Some(self.name.clone()),
-            axes: self.plan.stored_dims().map(axis).collect(),
-            levels: vec![Level { path: self.path.to_owned(), scale, translation: None }],
-            downsampling: None,
-            channels: vec![],
-        };
         let broken =
             |e: format::Error| Error::Metadata { key: "zarr.json".to_owned(), message: e.to_string() };
         let mut attributes = Map::new();
-        attributes.insert("ome".to_owned(), image.to_json().map_err(broken)?);
+        if !self.plain {
+            attributes.insert("ome".to_owned(), self.image().to_json().map_err(broken)?);
+        }
         attributes.extend(self.attributes.clone());
         Ok(Group { attributes })
+    }
+
+    fn image(&self) -> Multiscales {
+        let axis = |d: &plan::Dim| Axis { name: d.name.clone(), kind: d.axis_kind(), unit: d.unit.clone() };
+        let levels = self.paths().into_iter().enumerate();
+        Multiscales {
+            name: Some(self.name.clone()),
+            axes: self.plan.stored_dims().map(axis).collect(),
+            levels: levels.map(|(level, path)| Level::spaced(path, &self.spacings(level))).collect(),
+            downsampling: self.downsampling(),
+            channels: vec![],
+        }
+    }
+
+    /// Where the elements of a level stand, in storage order.
+    fn spacings(&self, level: usize) -> Vec<Spacing> {
+        let spacing = |&d: &usize| {
+            let base = self.plan.dims[d].scale.unwrap_or(1.0);
+            let coarser = level.checked_sub(1).map(|l| &self.plan.coarser[l]);
+            let halvings = coarser.map_or(0, |l| l.halvings[d]);
+            Spacing { base, halvings, centred: self.plan.is_centred(d) }
+        };
+        self.plan.order.positions.iter().map(spacing).collect()
+    }
+
+    /// How the coarser levels are made.
+    fn downsampling(&self) -> Option<Downsampling> {
+        let halved = |d: usize| self.plan.coarser.iter().any(|l| l.halvings[d] > 0);
+        let first = self.plan.coarser.first()?.reduction.reducer;
+        let frames = self.plan.grid.append - 1;
+        let own = self.plan.append_reducer();
+        let named = self.plan.order.positions.iter().copied().filter(|&d| halved(d));
+        let dims = named.filter(|&d| own.is_none() || d != frames);
+        let dims: Vec<_> = dims.map(|d| self.plan.dims[d].name.as_str()).collect();
+        let then = own.map(|reducer| (self.plan.dims[frames].name.as_str(), reducer));
+        Some(Downsampling::new(first, &dims, then))
     }
 }
 

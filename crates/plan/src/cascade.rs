@@ -8,7 +8,7 @@
 //!
 //! Level by level: what a level completes in this batch stands in the pool, and is what the next is made from.
 
-use crate::{Level, Missing, Plan, Window};
+use crate::{Frames, Level, Missing, Plan, Reducer, Window};
 
 /// The epochs of one level that a batch has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,6 +368,23 @@ impl Plan {
             Place::Built(l) => before(l),
             Place::Kept(l) => before(l) + self.rooms_of(&self.coarser[l - 1])[0],
         }
+    }
+
+    /// The reducer that the last append dimension has of its own, where it is halved by one.
+    #[must_use]
+    pub fn append_reducer(&self) -> Option<Reducer> {
+        self.coarser.iter().find_map(|l| match l.reduction.frames {
+            Frames::Apart(reducer) => Some(reducer),
+            Frames::Kept | Frames::Halved => None,
+        })
+    }
+
+    /// Whether an element of a coarser level lies in the middle of its window along a dimension, in acquisition order.
+    #[must_use]
+    pub fn is_centred(&self, d: usize) -> bool {
+        let own = self.append_reducer().filter(|_| d + 1 == self.grid.append);
+        let reducer = own.or(self.coarser.first().map(|l| l.reduction.reducer));
+        reducer.is_none_or(Reducer::is_centred)
     }
 
     /// Rows of shards of each level, where the array has this extent along dimension 0.

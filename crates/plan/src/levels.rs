@@ -44,15 +44,6 @@ impl Level {
     pub fn keeps(&self) -> bool {
         self.is_built() && self.reduction.depth % 2 == 1
     }
-
-    /// Reducer of a dimension, in acquisition order.
-    #[must_use]
-    pub fn reducer(&self, d: usize) -> Reducer {
-        match self.reduction.frames {
-            Frames::Apart(reducer) if d + 1 == self.grid.append => reducer,
-            _ => self.reduction.reducer,
-        }
-    }
 }
 
 /// What levels are derived from.

@@ -195,7 +195,7 @@ pub struct Window {
     pub end: u64,
     /// Of the first frame of a window, less twice the frame that is made.
     pub offset: i64,
-    /// Frames of the epoch above that there are.
+    /// Frames of the epoch above that there are. Where there are none, nothing of it is read.
     pub valid: u64,
     /// What stands for those that there are not.
     pub missing: Missing,

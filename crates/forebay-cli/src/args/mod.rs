@@ -2,7 +2,6 @@
 
 pub(crate) mod codec;
 pub(crate) mod dims;
-#[cfg(test)]
 mod pyramid;
 mod scale;
 pub(crate) mod size;
@@ -73,6 +72,9 @@ pub(crate) struct Request {
     /// Replace a Zarr store that is already there
     #[arg(long)]
     overwrite: bool,
+
+    #[command(flatten)]
+    pyramid: pyramid::Asked,
 
     /// Print one JSON object on standard output
     #[arg(long)]
@@ -210,6 +212,8 @@ impl Request {
         }
         let mut dims = dims::agree(&about.axes, &self.dims, notes)?;
         scale::apply(&mut dims, &self.scale)?;
+        let names: Vec<_> = dims.iter().map(|d| d.name.as_str()).collect();
+        let pyramid = self.pyramid.request(&names)?;
         let fill = self.fill_value.as_ref().map(|text| Fill::parse(text, about.dtype));
         Ok(Array {
             order: self.order.clone(),
@@ -217,6 +221,7 @@ impl Request {
             crc32c: self.crc32c,
             fill: fill.transpose().map_err(|e| e.to_string())?,
             plain: self.plain,
+            pyramid,
             ..Array::new(about.dtype, dims)
         })
     }

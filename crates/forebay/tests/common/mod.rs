@@ -39,6 +39,16 @@ impl Case {
     }
 }
 
+/// All elements of a level of a pyramid, in acquisition order, and its extents.
+pub(crate) fn read_level(store: &Arc<dyn Store>, array: &Array, level: usize) -> (Vec<usize>, Vec<u8>) {
+    let path = format!("{level}/");
+    let stored = Stored::open(&**store, &path);
+    let names: Vec<_> = array.dims.iter().map(|d| d.name.clone()).collect();
+    let place = |name: &String| stored.shape[stored.names.iter().position(|n| n == name).unwrap()];
+    let shape = names.iter().map(place).collect();
+    (shape, stored.read(&**store, &path, &names, array.dtype.size()))
+}
+
 /// Bytes that repeat with no small period and still compress.
 pub(crate) fn noise(len: usize) -> Vec<u8> {
     (0..len).map(|i| ((i as u64 / 3).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 57) as u8).collect()

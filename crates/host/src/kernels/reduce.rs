@@ -54,7 +54,9 @@ pub fn reduce(
     let (above, here) = reduction.epoch_bytes();
     let (above, here) = (above as usize * epochs as usize, here as usize * epochs as usize);
     let before = before.map(|b| &b[..above / epochs.max(1) as usize]);
-    run(reduction, window, before, &from[..above], &mut to[..here]);
+    // Where no frame is there, nothing is read.
+    let from = if window.valid == 0 { &from[..0] } else { &from[..above] };
+    run(reduction, window, before, from, &mut to[..here]);
 }
 
 /// What the plan vouches for, and loops rely on.

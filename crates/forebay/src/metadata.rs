@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use format::{Axis, Downsampling, Group, Level, Multiscales, Spacing};
-use plan::Plan;
+use plan::{Config, Plan};
 use serde_json::{Map, Value, json};
 use store::Store;
 
@@ -15,6 +15,8 @@ pub(crate) struct Metadata {
     store: Arc<dyn Store>,
     /// A plain array: no image is described.
     plain: bool,
+    /// The array stands at the root: it is plain, and no levels were asked for.
+    alone: bool,
     name: String,
     attributes: Map<String, Value>,
     /// The codec that was asked for, where another one is carried out.
@@ -25,14 +27,15 @@ impl Metadata {
     pub(crate) fn new(
         plan: Arc<Plan>,
         store: Arc<dyn Store>,
-        plain: bool,
+        config: &Config,
         name: String,
         attributes: Map<String, Value>,
     ) -> Result<Metadata, Error> {
         if let Some(taken) = ["ome", "forebay"].into_iter().find(|k| attributes.contains_key(*k)) {
             return Err(Error::Attribute(taken.to_owned()));
         }
-        Ok(Metadata { plan, store, plain, name, attributes, request: None })
+        let alone = config.plain && config.pyramid.is_none();
+        Ok(Metadata { plan, store, plain: config.plain, alone, name, attributes, request: None })
     }
 
     /// The same documents, which say what codec was asked for.
@@ -47,20 +50,15 @@ impl Metadata {
 
     /// Path of the array of each level: below a group, or, for a plain array by itself, the root.
     pub(crate) fn paths(&self) -> Vec<String> {
-        if self.is_alone() {
+        if self.alone {
             return vec![String::new()];
         }
         (0..self.plan.levels()).map(|level| level.to_string()).collect()
     }
 
-    /// Whether the array stands at the root.
-    fn is_alone(&self) -> bool {
-        self.plain && self.plan.coarser.is_empty()
-    }
-
     /// Writes everything, with empty arrays.
     pub(crate) fn begin(&self) -> Result<(), Error> {
-        if !self.is_alone() {
+        if !self.alone {
             self.store.put("zarr.json", &self.group()?.to_bytes())?;
         }
         self.publish(&vec![0; self.plan.levels()], false)
@@ -79,7 +77,7 @@ impl Metadata {
     fn array(&self, level: usize, extent: u64, complete: bool) -> format::Array {
         let plan = &self.plan;
         // A run that was cut off is visibly so: readers see the shape, people see this.
-        let mut attributes = if self.is_alone() { self.attributes.clone() } else { Map::new() };
+        let mut attributes = if self.alone { self.attributes.clone() } else { Map::new() };
         let mut about = json!({ "version": VERSION, "complete": complete });
         if let Some(request) = &self.request {
             about["requested_codec"] = json!(request);

@@ -106,9 +106,8 @@ impl Writer {
         let requested = device::requested(array, &choice);
         let Options { publish_interval, overwrite, name, attributes, direct, .. } = options;
         // Attributes are checked before the store is touched: a refused run must not have removed anything.
-        let probe =
-            Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array.plain, name, attributes)?
-                .with_request(requested);
+        let probe = Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array, name, attributes)?
+            .with_request(requested);
         probe.group()?;
         let store = target.create(overwrite, direct)?;
         let metadata = Arc::new(probe.into_store(store.clone()));

@@ -163,7 +163,8 @@ impl Maker<'_> {
                 None => Place::Kept(l),
             });
             let offset = 2 * built as i64 - seen as i64;
-            let window = Window { first, end, offset, valid, missing: self.missing() };
+            let missing = self.missing(l, s);
+            let window = Window { first, end, offset, valid, missing };
             self.reduce(l, window, waits, Some(from));
             if s % 2 == 1 || source.last {
                 made.push(self.complete(
@@ -200,7 +201,8 @@ impl Maker<'_> {
         let mut frames = seen / 2 - s / 2 * depth;
         if seen % 2 == 1 {
             let offset = -1 - 2 * frames as i64;
-            let window = Window { first: frames, end: frames + 1, offset, valid: 0, missing: self.missing() };
+            let missing = self.missing(l, s);
+            let window = Window { first: frames, end: frames + 1, offset, valid: 0, missing };
             self.reduce(l, window, Some(Place::Kept(l)), None);
             frames += 1;
         }
@@ -240,15 +242,11 @@ impl Maker<'_> {
         all.map_or(depth, |all| depth.min(all.saturating_sub(source.epoch * depth)))
     }
 
-    /// What stands for a frame that is missing at an end: nothing, where the array ends there too. Inside a run of several
-    /// append dimensions the array goes on, with the fill value.
-    fn missing(&self) -> Missing {
-        if self.plan.grid.append == 1 { Missing::Cut } else { self.missing_of_run() }
-    }
-
-    fn missing_of_run(&self) -> Missing {
-        let within = |end: End| end.epochs > 0 && !self.plan.ends_run(self.plan.run_of(0, end.epochs - 1).1);
-        if self.end.is_some_and(within) { Missing::Fill } else { Missing::Cut }
+    /// What stands for frames that are missing behind epoch `epoch` of a run of the level above: nothing, where the run ends.
+    /// A stream that ends inside a run of several append dimensions leaves the fill value there.
+    fn missing(&self, l: usize, epoch: u64) -> Missing {
+        let goes_on = self.plan.run_epochs(l - 1).is_some_and(|epochs| epoch + 1 < epochs);
+        if self.plan.grid.append > 1 && goes_on { Missing::Fill } else { Missing::Cut }
     }
 }
 
@@ -325,14 +323,13 @@ impl Plan {
         if level == 0 || step == 1 {
             return epochs;
         }
-        let within = |epochs: u64| epochs.saturating_sub(1) / step + 1;
+        // One for each `step` epochs of a run, one more where a run begun before them ends among them, and one more where the
+        // stream ends with the last of them.
         let most = match self.run_epochs(0) {
-            // Whole runs, and the end of one before, or the beginning of one behind.
             Some(run) if self.grid.append > 1 => {
-                let whole = epochs / run * run.div_ceil(step);
-                whole + if epochs % run == 0 { 0 } else { within(epochs % run) + 1 }
+                (epochs / run).saturating_mul(run.div_ceil(step)) + epochs % run / step + 2
             }
-            _ => within(epochs),
+            _ => epochs / step + 2,
         };
         most.clamp(1, epochs.max(1))
     }

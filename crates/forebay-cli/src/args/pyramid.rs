@@ -115,10 +115,6 @@ fn letters(dims: &str, names: &[&str]) -> Result<Vec<usize>, String> {
     dims.chars().map(find).collect::<Option<_>>().ok_or_else(|| dims.to_owned())
 }
 
-fn refusal(text: &str, fault: &str) -> String {
-    format!("--pyramid `{text}`: {fault}")
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;

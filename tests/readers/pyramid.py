@@ -25,8 +25,8 @@ def steps(
 ) -> list[list[int]]:
     """Which dimensions each level halves. A size of None is one that grows without end, so it never fits in a chunk.
 
-    A dimension is halved until it fits in one chunk. There are no more levels when all of `halved` do (or, where `levels`
-    is None, all of them that end at all), with `keep_aspect` when one of them does, and never more than `levels`.
+    A dimension is halved until it fits in one chunk. There are no more levels when all of `halved` do (or, where
+    `levels` is None, all of them that end at all), with `keep_aspect` when one of them does, and never more than `levels`.
     """
     if levels is None and all(sizes[d] is None for d in halved):
         raise ValueError("what grows without end has no coarsest level")
@@ -294,7 +294,6 @@ def self_test_floats() -> None:
         check("max", dtype, [-inf, -1.0], -1.0)
     # One after the other: each 1 is lost. In pairs they would not be.
     check("mean", "f8", [[2.0**53, 1.0], [1.0, 0.0]], 2.0**51)
-    check("mean", "f2", [[2.0**15, 2.0**-10], [2.0**-10, 0.0]], 2.0**13)
     # The wider type has room for them.
     check("mean", "f4", [[2.0**24, 1.0], [1.0, 0.0]], 2.0**22 + 0.5)
     check("mean", "f2", [[2.0**11, 1.0], [1.0, 0.0]], 2.0**9 + 0.5)

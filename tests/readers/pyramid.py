@@ -286,7 +286,7 @@ def self_test_floats() -> None:
     for dtype in ("f2", "f4", "f8"):
         for reducer in REDUCERS:
             check(reducer, dtype, [-nan, 1.0], {"mode": 1.0, "decimate": -nan}.get(reducer, nan))
-        check("mode", dtype, [[nan, -nan], [1.0, 2.0]], nan)
+        check("mode", dtype, [[-nan, nan], [1.0, 2.0]], nan)
         for reducer, wanted in [("min", -0.0), ("max", 0.0), ("median", -0.0), ("mode", -0.0), ("mean", 0.0)]:
             check(reducer, dtype, [0.0, -0.0], wanted)
         check("mean", dtype, [inf, 1.0], inf)

@@ -166,6 +166,10 @@ mod tests {
         check("xy", "x y xy", "xy mean");
         check("yx", "x y xy", "x+y mean");
         check("\u{3b8}x", "t \u{3b8} x", "\u{3b8}+x mean");
+        // A letter is no short form of a name.
+        for text in ["rc", "ro", "time+r"] {
+            assert!(parsed(text, "time row column").is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn open(
         engine,
         plan: plan.clone(),
         store,
-        path: "0".into(),
+        paths: vec!["0".into()],
         interval,
         published: Box::new(|_| Ok(())),
     })

@@ -30,10 +30,10 @@ fn stream(without: &'static str, memory: Memory, alignment: u64) -> Result<(Obje
         engine: Engine::open(device, &plan).map_err(|e| e.to_string())?,
         plan,
         store: Arc::new(store.clone()),
-        path: "0".to_owned(),
+        paths: vec!["0".to_owned()],
         interval: Duration::from_secs(60),
-        published: Box::new(move |extent| {
-            seen.lock().unwrap().push(extent);
+        published: Box::new(move |extents: &[u64]| {
+            seen.lock().unwrap().extend(extents);
             Ok(())
         }),
     })

@@ -63,15 +63,13 @@ impl Oracle<'_> {
         };
         let samples = |own: Option<(usize, usize)>| -> Vec<u16> {
             let mut all = vec![0];
-            for d in 0..shape.len() {
+            for (d, extent) in shape.iter().enumerate() {
                 let range = match own {
                     Some((dim, i)) if dim == d => vec![i],
                     _ => along(d),
                 };
-                all = all
-                    .into_iter()
-                    .flat_map(|l: usize| range.iter().map(move |i| l * shape[d] + i))
-                    .collect();
+                all =
+                    all.into_iter().flat_map(|l: usize| range.iter().map(move |i| l * extent + i)).collect();
             }
             all.into_iter().map(|l| elements[l]).collect()
         };

@@ -193,7 +193,7 @@ impl Maker<'_> {
         // Levels above had nothing to end, or their end would have come: so many whole epochs.
         let sources = (epoch + 1) >> self.plan.frame_halvings(l - 1);
         let whole = sources << self.plan.frame_halvings(l - 1) == epoch + 1;
-        if !whole || sources % 2 == 0 {
+        if !whole || sources.is_multiple_of(2) {
             return None;
         }
         let (s, depth) = (sources - 1, level.reduction.depth);

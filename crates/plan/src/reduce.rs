@@ -18,7 +18,7 @@ use crate::{DType, Fill};
 pub enum Reducer {
     /// The mean, rounded once, to nearest, ties to even. Integers are summed exactly; `float16` in `float32`, `float32` and
     /// `float64` in `float64`, in the window's order, and the quotient is held between the least and the largest sample, so
-    /// that a constant stays what it is.
+    /// that a constant stays what it is; of infinities of both signs it is NaN.
     Mean,
     /// The least sample.
     Min,

@@ -273,7 +273,7 @@ pub(crate) fn stream(
         engine: Engine::open(Arc::new(device), plan)?,
         plan: plan.clone(),
         store: store.clone(),
-        path: "0".to_owned(),
+        paths: vec!["0".to_owned()],
         interval: Duration::from_secs(60),
         published: Box::new(|_| Ok(())),
     })?;

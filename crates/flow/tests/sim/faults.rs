@@ -35,11 +35,11 @@ impl Subject {
         assert!(ran.left.is_empty(), "everything ends: {:?} left; {said}", ran.left);
         assert!(ran.is_free, "buffers are let go: {said}");
         // Whatever extent was published stands on finished objects.
-        let published = ran.extents.iter().max().copied().unwrap_or(0);
-        let promised = self.script.rows_of(published, &self.want);
+        let published = ran.extents.iter().max().cloned().unwrap_or_default();
+        let promised = self.script.rows_of(&published, &self.want);
         let stored = ran.objects.iter().filter(|(key, _)| promised.contains_key(*key));
         let stored: Objects = stored.map(|(key, bytes)| (key.clone(), bytes.clone())).collect();
-        assert!(stored == promised, "{published} was published: {said}");
+        assert!(stored == promised, "{published:?} was published: {said}");
         match &ran.stored {
             Ok(objects) => {
                 assert!(*objects == self.want, "a close that succeeds has stored everything: {said}");

@@ -29,7 +29,7 @@ fn scenarios() -> Vec<Scenario> {
     ] {
         for memory in [Memory::Host, Memory::Device] {
             for (compressed, alignment) in [(false, 0), (true, 0), (false, 64), (true, 64)] {
-                all.push(Scenario { mode, slots, memory, compressed, alignment });
+                all.push(Scenario { mode, slots, memory, compressed, alignment, pyramid: false });
             }
         }
     }

@@ -140,8 +140,14 @@ fn whatever_is_wrong_is_found() {
 }
 
 /// Beside the courier, in device memory, packed and in whole pages: there every row but one is live.
-const FULL: Scenario =
-    Scenario { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, alignment: 64 };
+const FULL: Scenario = Scenario {
+    mode: Mode::Pipelined,
+    slots: 2,
+    memory: Memory::Device,
+    compressed: true,
+    alignment: 64,
+    pyramid: false,
+};
 
 /// The two that shipped in the reference: the pool zeroed while it is still packed, and a tail that the next batch did
 /// not wait for. One run each, no search, and the right buffer and row are named.

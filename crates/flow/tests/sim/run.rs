@@ -21,10 +21,11 @@ pub(crate) struct Scenario {
     pub(crate) memory: Memory,
     pub(crate) compressed: bool,
     pub(crate) alignment: u64,
+    pub(crate) pyramid: bool,
 }
 
-/// Extents that were published, in order.
-type Extents = Arc<Mutex<Vec<u64>>>;
+/// Extents of all levels that were published, in order.
+type Extents = Arc<Mutex<Vec<Vec<u64>>>>;
 
 /// What stands in the store and what was published is part of a state.
 fn watch(sim: &Sim, store: &SimStore, extents: &Extents) {
@@ -34,7 +35,7 @@ fn watch(sim: &Sim, store: &SimStore, extents: &Extents) {
             state.bytes(key.as_bytes());
             state.bytes(bytes);
         }
-        extents.lock().unwrap().iter().for_each(|e| state.word(*e));
+        extents.lock().unwrap().iter().flatten().for_each(|e| state.word(*e));
     });
 }
 
@@ -59,10 +60,11 @@ pub(crate) struct Script {
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scenario { mode, slots, memory, compressed, alignment } = *self;
+        let Scenario { mode, slots, memory, compressed, alignment, pyramid } = *self;
         let (mode, codec) = (mode.name(), if compressed { "zstd" } else { "none" });
         let pages = if alignment > 0 { ", pages" } else { "" };
-        write!(f, "[{mode}, {slots} slots, memory of the {memory:?}, {codec}{pages}]")
+        let levels = if pyramid { ", pyramid" } else { "" };
+        write!(f, "[{mode}, {slots} slots, memory of the {memory:?}, {codec}{pages}{levels}]")
     }
 }
 
@@ -73,8 +75,8 @@ pub(crate) struct Ran {
     pub(crate) stored: Result<Objects, String>,
     /// What stands in the store, whole or not.
     pub(crate) objects: Objects,
-    /// Extents that were published.
-    pub(crate) extents: Vec<u64>,
+    /// Extents of all levels that were published.
+    pub(crate) extents: Vec<Vec<u64>>,
     pub(crate) seen: Seen,
     /// Batches that a close says were kicked.
     pub(crate) batches: Option<u64>,
@@ -95,6 +97,7 @@ impl Scenario {
             memory: self.memory,
             compressed: self.compressed,
             aligned: self.alignment > 0,
+            pyramid: self.pyramid,
         }
     }
 
@@ -294,14 +297,21 @@ impl Script {
         Outcome { verdict: verdict.map(named), ..outcome }
     }
 
-    /// The stored objects that rows up to an extent must be, by what the whole run stores.
-    pub(crate) fn rows_of(&self, extent: u64, want: &Objects) -> Objects {
-        let rows = extent.div_ceil(self.plan.shard_shape()[0]);
-        let row = |key: &str| key.split('/').nth(1).and_then(|r| r.parse::<u64>().ok());
-        want.iter()
-            .filter(|(k, _)| row(k).is_some_and(|r| r < rows))
-            .map(|(k, b)| (k.clone(), b.clone()))
-            .collect()
+    /// Where the arrays of the levels stand.
+    fn paths(&self) -> Vec<String> {
+        (0..self.plan.levels()).map(|level| level.to_string()).collect()
+    }
+
+    /// The stored objects that rows up to these extents must be, by what the whole run stores.
+    pub(crate) fn rows_of(&self, extents: &[u64], want: &Objects) -> Objects {
+        let covered = self.plan.shard_shape()[0];
+        let part = |key: &str, n| key.split('/').nth(n).and_then(|r| r.parse::<u64>().ok());
+        let promised = |key: &str| {
+            let (level, row) = part(key, 0).zip(part(key, 2))?;
+            Some(row < extents.get(level as usize)?.div_ceil(covered))
+        };
+        let kept = want.iter().filter(|(k, _)| promised(k) == Some(true));
+        kept.map(|(k, b)| (k.clone(), b.clone())).collect()
     }
 
     /// The extent that a whole run has.
@@ -322,10 +332,10 @@ impl Script {
             engine,
             plan: self.plan.clone(),
             store: store.clone(),
-            path: String::new(),
+            paths: self.paths(),
             interval: self.interval,
-            published: Box::new(move |extent| {
-                published.lock().unwrap().push(extent);
+            published: Box::new(move |extents| {
+                published.lock().unwrap().push(extents.to_vec());
                 Ok(())
             }),
         };
@@ -362,7 +372,7 @@ impl Script {
             engine: Engine::open(Arc::new(device), &plan).unwrap(),
             plan: Arc::new(plan),
             store: Arc::new(inner.clone()),
-            path: String::new(),
+            paths: self.paths(),
             interval: Duration::MAX,
             published: Box::new(|_| Ok(())),
         })

@@ -60,7 +60,7 @@ fn smallest() -> Vec<(Scenario, Share)> {
     for mode in [Mode::Pipelined, Mode::DrainBeforeKick, Mode::DrainAfterKick] {
         for memory in [Memory::Device, Memory::Host] {
             for (compressed, alignment) in [(true, 16), (false, 16), (true, 0), (false, 0)] {
-                let scenario = Scenario { mode, slots: 2, memory, compressed, alignment };
+                let scenario = Scenario { mode, slots: 2, memory, compressed, alignment, pyramid: false };
                 let share = match (mode, memory) {
                     (Mode::Pipelined, _) | (Mode::DrainBeforeKick, Memory::Device) => Share::Release,
                     _ => Share::Debug,
@@ -149,8 +149,14 @@ fn stay_on_one_core(worker: usize) {
 fn stay_on_one_core(_worker: usize) {}
 
 /// The smallest of all: one slot, memory of the host.
-const TINIEST: Scenario =
-    Scenario { mode: Mode::DrainAfterKick, slots: 2, memory: Memory::Host, compressed: false, alignment: 0 };
+const TINIEST: Scenario = Scenario {
+    mode: Mode::DrainAfterKick,
+    slots: 2,
+    memory: Memory::Host,
+    compressed: false,
+    alignment: 0,
+    pyramid: false,
+};
 
 #[test]
 fn sleep_sets_leave_out_runs_and_no_state() {
@@ -179,6 +185,7 @@ fn a_row_that_is_left_out_is_found() {
         memory: Memory::Host,
         compressed: false,
         alignment,
+        pyramid: false,
     };
     for (row, scenario) in [("pool_free", pipelined(0)), ("tail_published", pipelined(16))] {
         let wrong = Wrong { flaw: Some((Flaw::Dropped, vec![row])), ..Wrong::default() };
@@ -189,8 +196,14 @@ fn a_row_that_is_left_out_is_found() {
 
 #[test]
 fn work_of_the_drain_lane_on_the_lane_of_the_index_is_found() {
-    let scenario =
-        Scenario { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, alignment: 16 };
+    let scenario = Scenario {
+        mode: Mode::Pipelined,
+        slots: 2,
+        memory: Memory::Device,
+        compressed: true,
+        alignment: 16,
+        pyramid: false,
+    };
     let wrong = Wrong { misplaced: Some((Stage::Payload, Lane::D2h)), ..Wrong::default() };
     let verdict = hunt(&scenario.smallest(PER_SHARD), &wrong).unwrap_or_default();
     assert!(verdict.starts_with("deadlock"), "{verdict:?}");

@@ -229,7 +229,7 @@ impl Drawn {
         let plan = Arc::new(self.plan());
         let engine = Engine::open((self.device)(self.memory, self.fault), &plan)?;
         let interval = self.interval;
-        Array::open(Setup { plan, engine, store, path: String::new(), interval, published })
+        Array::open(Setup { plan, engine, store, paths: vec![String::new()], interval, published })
     }
 
     /// Streams all frames, and closes.

@@ -240,7 +240,7 @@ impl<'a, T: Element> Band<'a, T> {
             match piece {
                 Piece::Single(at) => self.plain(&[at + done], false, to, scratch),
                 Piece::Straddling(first, second) => {
-                    self.plain(&[first + done, second + done], false, to, scratch)
+                    self.plain(&[first + done, second + done], false, to, scratch);
                 }
                 Piece::Pairs(at) if group == 1 => self.plain(&[at + 2 * done], true, to, scratch),
                 Piece::Pairs(at) => self.groups(at + 2 * done, to, scratch),

@@ -36,6 +36,12 @@ fn scenarios() -> Vec<Scenario> {
     all
 }
 
+/// The same, each also with coarser levels.
+fn with_pyramids() -> Vec<Scenario> {
+    let both = |s: Scenario| [s, Scenario { pyramid: true, ..s }];
+    scenarios().into_iter().flat_map(both).collect()
+}
+
 /// Points of choice of a run by chance: one in ten has more (`schedules` counts them).
 const POINTS: u64 = 800;
 

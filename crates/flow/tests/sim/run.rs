@@ -7,7 +7,7 @@ use std::time::Duration;
 use device::{Device, Lane};
 use forebay_flow::table::Case;
 use forebay_flow::{Array, Engine, Setup, proof};
-use plan::{Codec, Config, DType, Dim, Facts, Fill, Memory, Mode, Plan, Tuning};
+use plan::{Codec, Config, DType, Dim, Facts, Fill, Memory, Mode, Plan, Pyramid, Reducer, Tuning};
 use sim::{Chooser, Numbers, Outcome, Replay, Sim};
 
 use crate::flawed::{Flawed, Seen, Wrong};
@@ -101,10 +101,10 @@ impl Scenario {
         }
     }
 
-    fn plan(self, dims: Vec<Dim>, fill: &str, batch_bytes: u64) -> Plan {
+    fn plan(self, dims: Vec<Dim>, fill: &str, batch_bytes: u64, pyramid: Option<Pyramid>) -> Plan {
         let codec = if self.compressed { Codec::Zstd { level: 1 } } else { Codec::None };
         let fill = Fill::parse(fill, DType::U16).ok();
-        let config = Config { codec, plain: true, fill, ..Config::new(DType::U16, dims) };
+        let config = Config { codec, plain: true, fill, pyramid, ..Config::new(DType::U16, dims) };
         let (mode, slots) = (Some(self.mode), self.slots);
         let batch_bytes = Some(batch_bytes);
         let tuning = Tuning { slots, batch_bytes, staging_bytes: Some(1), mode, memory: None };
@@ -129,7 +129,9 @@ impl Scenario {
             Dim::new("x", 4 + some(3)).chunk(4).chunks_per_shard(some(2)),
         ];
         let fill = if numbers.below(2) == 0 { "0" } else { "7" };
-        let mut plan = self.plan(dims, fill, 1 + numbers.below(600));
+        let batch = 1 + numbers.below(600);
+        let pyramid = self.pyramid.then(|| pyramid_by_chance(numbers));
+        let mut plan = self.plan(dims, fill, batch, pyramid);
         // Smaller than a plan makes it, so that a few frames go round the ring.
         plan.staging_bytes = plan.frame_bytes + numbers.below(plan.frame_bytes);
         plan.dispatch_bytes = plan.staging_bytes;
@@ -148,7 +150,7 @@ impl Scenario {
             Dim::new("y", 4).chunk(3).chunks_per_shard(2),
             Dim::new("x", 4).chunk(4),
         ];
-        let mut plan = self.plan(dims, "7", 2 * 2 * 24);
+        let mut plan = self.plan(dims, "7", 2 * 2 * 24, None);
         let frame = plan.frame_bytes as usize;
         plan = Plan { staging_bytes: plan.frame_bytes, dispatch_bytes: plan.frame_bytes, ..plan };
         assert_eq!((plan.epoch_bytes, plan.batch_epochs), (plan.frame_bytes, 2), "{self}");
@@ -200,6 +202,23 @@ impl Scenario {
 
 fn milliseconds(count: u64) -> Duration {
     Duration::from_millis(count)
+}
+
+/// Some dimensions halved by any reducers, one to three times.
+fn pyramid_by_chance(numbers: &mut Numbers) -> Pyramid {
+    let halved = [&["t"][..], &["y"], &["t", "y"], &["y", "x"], &["t", "y", "x"]];
+    let dims = halved[numbers.below(5) as usize];
+    let mut reducer = || Reducer::ALL[numbers.below(8) as usize];
+    let (reducer, own) = (reducer(), reducer());
+    let append = (dims[0] == "t" && numbers.below(2) == 0).then_some(own);
+    let levels = Some(1 + numbers.below(3) as u32);
+    Pyramid {
+        dims: dims.iter().map(|d| (*d).to_owned()).collect(),
+        reducer,
+        append,
+        levels,
+        keep_aspect: false,
+    }
 }
 
 /// Appends of all bytes, with flushes and, where the keeper watches the clock, pauses between.

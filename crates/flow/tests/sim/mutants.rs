@@ -10,7 +10,7 @@ use crate::flawed::{Flaw, GATE, Wrong};
 use crate::hunt::{Hunt, row_flaw};
 use crate::report::{Report, say};
 use crate::run::Scenario;
-use crate::{moved, scenarios};
+use crate::{moved, scenarios, with_pyramids};
 
 /// Flaws that a row can have besides being dropped.
 fn flaws(row: Row, case: Case) -> Vec<Flaw> {
@@ -130,13 +130,20 @@ fn whatever_is_wrong_is_found() {
     // Debug builds take several times as long for each: they take every fifth combination, and leave rings of three and
     // four slots to release builds, which do all.
     let (all, step) = if cfg!(debug_assertions) { (false, 5) } else { (true, 1) };
-    for scenario in scenarios().into_iter().filter(|s| all || s.slots == 2).step_by(step) {
+    let levels = |s: &Scenario| s.pyramid && s.mode == Mode::Pipelined && s.slots == 2 && is_full_or_bare(s);
+    let subjects = scenarios().into_iter().chain(with_pyramids().into_iter().filter(levels));
+    for scenario in subjects.filter(|s| all || s.slots == 2).step_by(step) {
         let hunt = Hunt::new(scenario);
         break_rows(&mut report, &hunt);
         moved::misplace_stages(&mut report, &hunt);
     }
     report.references();
     report.close();
+}
+
+/// With a codec and whole pages, or with neither.
+fn is_full_or_bare(scenario: &Scenario) -> bool {
+    scenario.compressed == (scenario.alignment > 0)
 }
 
 /// Beside the courier, in device memory, packed and in whole pages: there every row but one is live.

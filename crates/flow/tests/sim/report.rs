@@ -175,8 +175,13 @@ impl Report {
     /// The reference's rows, and what became of ours in their place.
     pub(crate) fn references(&self) {
         let (there, _) = edges::table_of(edges::THERE);
+        let (with_levels, _) = edges::table_of(Case { pyramid: true, ..edges::THERE });
         for theirs in edges::counterparts() {
-            let fate = |row: &&'static str| match self.lost.get(&(there, *row)) {
+            let fate = |row: &&'static str| match self
+                .lost
+                .get(&(there, *row))
+                .or(self.lost.get(&(with_levels, *row)))
+            {
                 Some(lost) if lost.killed == lost.live => format!("{row} (killed)"),
                 _ => format!("{row} (NOT killed)"),
             };

@@ -150,7 +150,10 @@ impl Scenario {
             Dim::new("y", 4).chunk(3).chunks_per_shard(2),
             Dim::new("x", 4).chunk(4),
         ];
-        let mut plan = self.plan(dims, "7", 2 * 2 * 24, None);
+        let names = || ["t", "y"].map(str::to_owned).to_vec();
+        let (reducer, append, levels) = (Reducer::Mean, None, Some(1));
+        let pyramid = || Pyramid { dims: names(), reducer, append, levels, keep_aspect: false };
+        let mut plan = self.plan(dims, "7", 2 * 2 * 24, self.pyramid.then(pyramid));
         let frame = plan.frame_bytes as usize;
         plan = Plan { staging_bytes: plan.frame_bytes, dispatch_bytes: plan.frame_bytes, ..plan };
         assert_eq!((plan.epoch_bytes, plan.batch_epochs), (plan.frame_bytes, 2), "{self}");

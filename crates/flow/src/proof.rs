@@ -21,8 +21,8 @@
 //!    depths add up to 0. With all depths at their least, they add up to 0 or less. No such cycle exists in the graph
 //!    of stages ([`Fault::Cycle`]), hence no circle of events. To cut the rows that have a depth and look for a cycle
 //!    is not enough: it accepts payload copies behind the next batch's index, which is depth -1.
-//! 5. *Clocks.* There are two so far: dispatch, and batch, which is coarser. A third, of epochs, comes between them with
-//!    pyramids, and nothing here depends on how many there are. Take the coarsest clock of any stage on the circle. Count
+//! 5. *Clocks.* There are two: dispatch, and batch, which is coarser. Coarser levels are made once a batch, so they need no
+//!    clock of their own. Nothing here depends on how many there are. Take the coarsest clock of any stage on the circle. Count
 //!    generations by it: a stage of a finer clock stands for all its work in one generation, and an
 //!    edge that is counted more finely has depth 0 at least, never less. A circle that touches this clock is found
 //!    here; one that does not has only finer stages and is found on the next finer clock, by its own depths. A row

@@ -88,8 +88,31 @@ fn median<T: Element>(sorted: &[[T::Key; BLOCK]], to: &mut [T::Raw]) {
     }
 }
 
+/// Samples up to which each pair of places is compared.
+const PAIRED: usize = 8;
+
 #[inline(always)]
 fn mode<T: Element>(sorted: &[[T::Key; BLOCK]], to: &mut [T::Raw]) {
+    let best = if sorted.len() <= PAIRED { most_by_ends(sorted) } else { most_by_count(sorted) };
+    to.iter_mut().zip(&best).for_each(|(to, key)| *to = T::of(*key));
+}
+
+/// A run is as long as its ends are apart. Longer ones decide, and of those the first.
+#[inline(always)]
+fn most_by_ends<K: Copy + Ord>(sorted: &[[K; BLOCK]]) -> [K; BLOCK] {
+    let mut best = sorted[0];
+    for apart in 1..sorted.len() {
+        for (first, last) in sorted.iter().zip(&sorted[apart..]).rev() {
+            for i in 0..BLOCK {
+                best[i] = if first[i] == last[i] { first[i] } else { best[i] };
+            }
+        }
+    }
+    best
+}
+
+#[inline(always)]
+fn most_by_count<K: Copy + Ord>(sorted: &[[K; BLOCK]]) -> [K; BLOCK] {
     let mut best = sorted[0];
     let (mut most, mut run) = ([1u16; BLOCK], [1u16; BLOCK]);
     for pair in sorted.windows(2) {
@@ -100,5 +123,5 @@ fn mode<T: Element>(sorted: &[[T::Key; BLOCK]], to: &mut [T::Raw]) {
             most[i] = most[i].max(run[i]);
         }
     }
-    to.iter_mut().zip(&best).for_each(|(to, key)| *to = T::of(*key));
+    best
 }

@@ -2,7 +2,25 @@
 
 use plan::DType;
 
-use crate::oracle::{nan, write};
+/// Bits of an element, in the low bytes.
+pub(crate) fn read(dtype: DType, bytes: &[u8], index: usize) -> u64 {
+    let size = dtype.size();
+    bytes[index * size..][..size].iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte))
+}
+
+pub(crate) fn write(dtype: DType, bytes: &mut [u8], index: usize, bits: u64) {
+    let size = dtype.size();
+    bytes[index * size..][..size].copy_from_slice(&bits.to_le_bytes()[..size]);
+}
+
+/// The NaN that results have.
+pub(crate) fn nan(dtype: DType) -> u64 {
+    match dtype {
+        DType::F16 => 0x7e00,
+        DType::F32 => 0x7fc0_0000,
+        _ => 0x7ff8_0000_0000_0000,
+    }
+}
 
 /// Which elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

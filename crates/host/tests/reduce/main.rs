@@ -2,6 +2,7 @@
 
 mod cases;
 mod data;
+mod draw;
 mod named;
 mod oracle;
 mod throughput;

@@ -3,9 +3,9 @@
 use forebay_host::kernels::reduce;
 use plan::{DType, Fill, Frames, Missing, ReducedDim, Reducer, Reduction, Window};
 
-use crate::cases::{Case, dim, whole};
-use crate::data::{ends, number};
-use crate::oracle::{float, nan, read, write};
+use crate::data::{ends, nan, number, read, write};
+use crate::draw::{Case, dim, whole};
+use crate::oracle::float;
 
 /// One window: as many samples as there are, a power of two.
 fn of(dtype: DType, reducer: Reducer, samples: &[u64]) -> u64 {

@@ -3,18 +3,10 @@
 
 use plan::{DType, Frames, Missing, Reducer, Reduction, Window};
 
+use crate::data::{nan, read, write};
+
 /// Bits of an element, in the low bytes.
 type Bits = u64;
-
-pub(crate) fn read(dtype: DType, bytes: &[u8], index: usize) -> Bits {
-    let size = dtype.size();
-    bytes[index * size..][..size].iter().rev().fold(0, |bits, byte| bits << 8 | Bits::from(*byte))
-}
-
-pub(crate) fn write(dtype: DType, bytes: &mut [u8], index: usize, bits: Bits) {
-    let size = dtype.size();
-    bytes[index * size..][..size].copy_from_slice(&bits.to_le_bytes()[..size]);
-}
 
 fn is_float(dtype: DType) -> bool {
     dtype.integer_range().is_none()
@@ -35,14 +27,6 @@ pub(crate) fn float(dtype: DType, bits: Bits) -> f64 {
         DType::F16 => half::f16::from_bits(bits as u16).to_f64(),
         DType::F32 => f64::from(f32::from_bits(bits as u32)),
         _ => f64::from_bits(bits),
-    }
-}
-
-pub(crate) fn nan(dtype: DType) -> Bits {
-    match dtype {
-        DType::F16 => 0x7e00,
-        DType::F32 => 0x7fc0_0000,
-        _ => 0x7ff8_0000_0000_0000,
     }
 }
 

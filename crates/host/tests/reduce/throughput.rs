@@ -7,8 +7,8 @@ use forebay_host::kernels::reduce;
 use plan::{DType, Frames, ReducedDim, Reducer};
 use rayon::prelude::*;
 
-use crate::cases::{dim, whole};
 use crate::data::{self, Kind, Random};
+use crate::draw::{dim, whole};
 
 /// Best of several runs, in GB/s of what is read.
 fn rate(bytes: usize, mut work: impl FnMut()) -> f64 {

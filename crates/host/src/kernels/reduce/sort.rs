@@ -103,8 +103,8 @@ fn most_by_ends<K: Copy + Ord>(sorted: &[[K; BLOCK]]) -> [K; BLOCK] {
     let mut best = sorted[0];
     for apart in 1..sorted.len() {
         for (first, last) in sorted.iter().zip(&sorted[apart..]).rev() {
-            for i in 0..BLOCK {
-                best[i] = if first[i] == last[i] { first[i] } else { best[i] };
+            for ((best, first), last) in best.iter_mut().zip(first).zip(last) {
+                *best = if *first == *last { *first } else { *best };
             }
         }
     }

@@ -220,9 +220,11 @@ template <typename T> static __device__ typename T::Bits mean(const Samples<type
     return T::mean(sum, s.shift());
 }
 
-// By insertion: windows are small.
-template <typename T> static __device__ void sort(const Samples<typename T::Bits> &s, typename T::Key *sorted) {
-    for (uint32_t n = 0; n < 1u << s.shift(); n++) {
+// The lower one in the middle, or the one that there is most of. By insertion: windows are small.
+template <typename T> static __device__ typename T::Bits sorted(const Samples<typename T::Bits> &s, bool middle) {
+    typename T::Key sorted[1 << MOST_HALVED];
+    uint32_t samples = 1u << s.shift();
+    for (uint32_t n = 0; n < samples; n++) {
         typename T::Key key = T::high(s.get(n));
         uint32_t at = n;
         for (; at > 0 && sorted[at - 1] > key; at--) {
@@ -230,21 +232,12 @@ template <typename T> static __device__ void sort(const Samples<typename T::Bits
         }
         sorted[at] = key;
     }
-}
-
-template <typename T> static __device__ typename T::Bits median(const Samples<typename T::Bits> &s) {
-    typename T::Key sorted[1 << MOST_HALVED];
-    sort<T>(s, sorted);
-    uint32_t last = (1u << s.shift()) - 1;
-    return T::of(T::is_nan(sorted[last]) ? sorted[last] : sorted[last / 2]);
-}
-
-template <typename T> static __device__ typename T::Bits mode(const Samples<typename T::Bits> &s) {
-    typename T::Key sorted[1 << MOST_HALVED];
-    sort<T>(s, sorted);
+    if (middle) {
+        return T::of(T::is_nan(sorted[samples - 1]) ? sorted[samples - 1] : sorted[(samples - 1) / 2]);
+    }
     typename T::Key best = sorted[0];
     uint32_t most = 1, run = 1;
-    for (uint32_t i = 1; i < 1u << s.shift(); i++) {
+    for (uint32_t i = 1; i < samples; i++) {
         run = sorted[i] == sorted[i - 1] ? run + 1 : 1;
         best = run > most ? sorted[i] : best;
         most = run > most ? run : most;
@@ -254,6 +247,10 @@ template <typename T> static __device__ typename T::Bits mode(const Samples<type
 
 template <typename T>
 static __device__ typename T::Bits reduce_window(uint32_t reducer, const Samples<typename T::Bits> &s) {
+    if (reducer == MEDIAN && s.shift() <= 2) {
+        // Of four the second, of two the first.
+        reducer = s.shift() == 2 ? SECOND_SMALLEST : MIN;
+    }
     switch (reducer) {
     case MEAN:
         return mean<T>(s);
@@ -261,15 +258,13 @@ static __device__ typename T::Bits reduce_window(uint32_t reducer, const Samples
         return end<T, false>(s);
     case MAX:
         return end<T, true>(s);
-    case MEDIAN:
-        // Of four the second, of two the first.
-        return s.shift() == 2 ? second<T, false>(s) : s.shift() < 2 ? end<T, false>(s) : median<T>(s);
     case SECOND_LARGEST:
         return second<T, true>(s);
     case SECOND_SMALLEST:
         return second<T, false>(s);
+    case MEDIAN:
     case MODE:
-        return mode<T>(s);
+        return sorted<T>(s, reducer == MEDIAN);
     default:
         return s.get(0);
     }
@@ -324,22 +319,30 @@ static __device__ typename T::Bits made(const ReduceParams &p, uint64_t epoch, u
     bool there = first + 1 < valid;
     s.frame[1] = there ? from + (first + 1) * p.frame_elements : 0;
     s.frames = p.frames != KEPT && (there || p.filled) ? 2 : 1;
-    if (p.frames != APART) {
-        return reduce_window<T>((uint32_t)p.reducer, s);
-    }
-    // Each frame by itself, then both.
-    Samples<B> one = s, both;
+    // Apart: each frame by itself, then both. There is one call, for it is long.
+    const B *frame[2] = {s.frame[0], s.frame[1]};
     B made[2] = {s.fill, s.fill};
-    one.frames = 1;
-    for (uint32_t f = 0; f < s.frames; f++) {
-        one.frame[0] = s.frame[f];
-        made[f] = s.frame[f] ? reduce_window<T>((uint32_t)p.reducer, one) : s.fill;
+    uint32_t frames = s.frames, last = p.frames == APART ? frames : 0;
+    for (uint32_t pass = 0;; pass++) {
+        bool joined = pass == last;
+        if (!joined) {
+            s.frame[0] = frame[pass];
+            s.frames = 1;
+        } else if (last > 0) {
+            s.frame[0] = &made[0];
+            s.frame[1] = &made[1];
+            s.frames = frames;
+            s.pairs = 0;
+        }
+        if (!s.frame[0]) {
+            continue;
+        }
+        B result = reduce_window<T>((uint32_t)(joined && last > 0 ? p.by : p.reducer), s);
+        if (joined) {
+            return result;
+        }
+        made[pass] = result;
     }
-    both.frame[0] = &made[0];
-    both.frame[1] = &made[1];
-    both.pairs = 0;
-    both.frames = s.frames;
-    return reduce_window<T>((uint32_t)p.by, both);
 }
 
 template <typename T> static __device__ void reduce(const ReduceParams &p) {

@@ -104,7 +104,9 @@ fn most_by_ends<K: Copy + Ord>(sorted: &[[K; BLOCK]]) -> [K; BLOCK] {
     for apart in 1..sorted.len() {
         for (first, last) in sorted.iter().zip(&sorted[apart..]).rev() {
             for ((best, first), last) in best.iter_mut().zip(first).zip(last) {
-                *best = if *first == *last { *first } else { *best };
+                // Values, not places, are chosen between: then there is no branch.
+                let (known, first, last) = (*best, *first, *last);
+                *best = if first == last { first } else { known };
             }
         }
     }
@@ -117,9 +119,9 @@ fn most_by_count<K: Copy + Ord>(sorted: &[[K; BLOCK]]) -> [K; BLOCK] {
     let (mut most, mut run) = ([1u16; BLOCK], [1u16; BLOCK]);
     for pair in sorted.windows(2) {
         for i in 0..BLOCK {
-            run[i] = if pair[1][i] == pair[0][i] { run[i] + 1 } else { 1 };
-            let better = run[i] > most[i];
-            best[i] = if better { pair[1][i] } else { best[i] };
+            let (before, key, known) = (pair[0][i], pair[1][i], best[i]);
+            run[i] = if key == before { run[i] + 1 } else { 1 };
+            best[i] = if run[i] > most[i] { key } else { known };
             most[i] = most[i].max(run[i]);
         }
     }

@@ -62,9 +62,9 @@ each_type! {
 fn long_rows_and_large_windows() {
     let seven = [dim(3, 2, true); 7];
     let shapes: [&[ReducedDim]; 9] = [
-        &[dim(7001, 5000, true)],
-        &[dim(5, 3, true), dim(2500, 1250, true)],
-        &[dim(9, 5, true), dim(1501, 801, true), dim(3, 3, false)],
+        &[dim(5001, 4200, true)],
+        &[dim(3, 2, true), dim(2500, 1250, true)],
+        &[dim(3, 2, true), dim(901, 501, true), dim(3, 3, false)],
         &[dim(700, 350, true), dim(5, 4, false)],
         &[dim(300, 201, true), dim(3, 2, false), dim(3, 2, false)],
         &[dim(6, 3, true), dim(40, 33, false), dim(30, 20, false)],
@@ -73,9 +73,10 @@ fn long_rows_and_large_windows() {
         &seven,
     ];
     for (shape, dims) in shapes.iter().enumerate() {
-        for (kind, dtype) in [(Kind::Near, DType::U8), (Kind::Few, DType::F32), (Kind::Any, DType::I64)] {
-            let reducers = [Reducer::Mean, Reducer::Median, Reducer::Mode, Reducer::SecondSmallest];
-            for reducer in if shape < 5 { &Reducer::ALL[..] } else { &reducers } {
+        for (kind, dtype) in [(Kind::Near, DType::U8), (Kind::Few, DType::F32)] {
+            // Of the large ones only some: the definition is slow.
+            let some = [Reducer::Mean, Reducer::Mode];
+            for reducer in if shape < 5 { &Reducer::ALL[..] } else { &some } {
                 let frames = if shape % 2 == 0 { Frames::Halved } else { Frames::Kept };
                 check(&Case { kind, ..whole(dtype, *reducer, frames, 2, dims) });
             }

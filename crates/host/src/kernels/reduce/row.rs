@@ -229,8 +229,10 @@ impl<'a, T: Element> Band<'a, T> {
         for row in to.chunks_exact_mut(level.row) {
             let inside = if self.is_inside(&scratch.at) { inside } else { 0 };
             row[inside..].fill(level.fill);
-            for group in row[..inside].chunks_exact_mut(level.group) {
-                self.holes.iter().for_each(|hole| group[hole.clone()].fill(level.fill));
+            if !self.holes.is_empty() {
+                for group in row[..inside].chunks_exact_mut(level.group) {
+                    self.holes.iter().for_each(|hole| group[hole.clone()].fill(level.fill));
+                }
             }
             self.step(&mut scratch.at);
         }

@@ -3,4 +3,5 @@
 #include "copy.cu"
 #include "crc32c.cu"
 #include "encode.cu"
+#include "reduce.cu"
 #include "scatter.cu"

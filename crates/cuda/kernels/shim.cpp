@@ -41,6 +41,17 @@ const Kernel KERNELS_KNOWN[] = {
     KERNEL(crc32c, CrcParams, true),
     KERNEL(encode_addresses, EncodeParams, false),
     KERNEL(encode_check, EncodeParams, false),
+    KERNEL(reduce_u8, ReduceParams, false),
+    KERNEL(reduce_u16, ReduceParams, false),
+    KERNEL(reduce_u32, ReduceParams, false),
+    KERNEL(reduce_u64, ReduceParams, false),
+    KERNEL(reduce_i8, ReduceParams, false),
+    KERNEL(reduce_i16, ReduceParams, false),
+    KERNEL(reduce_i32, ReduceParams, false),
+    KERNEL(reduce_i64, ReduceParams, false),
+    KERNEL(reduce_f16, ReduceParams, false),
+    KERNEL(reduce_f32, ReduceParams, false),
+    KERNEL(reduce_f64, ReduceParams, false),
 };
 
 struct Thread {

@@ -453,8 +453,14 @@ impl Device for Cuda {
         })
     }
 
-    fn reduce(&self, _on: Lane, _job: ReduceJob<'_>) -> Result<(), Error> {
-        Err(Error::new(Operation::Reduce, "the GPU makes no pyramids: run on the host"))
+    fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
+        let moved = (job.from.len() as u64, job.to.len() as u64);
+        // SAFETY: as in `copy`.
+        let job = unsafe { job.detach() };
+        self.core.run(busy("reduce", on, moved), job, |launcher, job| {
+            // SAFETY: as in `fill`.
+            unsafe { kernels::reduce(launcher, job) }
+        })
     }
 
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {

@@ -28,7 +28,8 @@ const SAMPLES: u32 = 256;
 ///
 /// # Panics
 /// A slice is shorter than its epochs; a window takes the last frame of the epoch before, and there is none, or one before
-/// that; windows have more than 256 samples; frames are not kept, and there is more than one epoch.
+/// that; windows have more than 256 samples, or name frames that chunks do not
+/// have; frames are not kept, and there is more than one epoch.
 pub fn reduce(
     reduction: &Reduction,
     window: Window,
@@ -64,7 +65,8 @@ fn check(reduction: &Reduction, window: Window, epochs: u32, before: Option<&[u8
     let halved = reduction.dims.iter().filter(|d| d.halved).count() as u32;
     let together = u32::from(reduction.frames == Frames::Halved);
     assert!(halved + together <= SAMPLES.ilog2(), "windows of 2^{} samples", halved + together);
-    assert!(window.end <= reduction.depth, "frames up to {} of {}", window.end, reduction.depth);
+    let (end, valid, depth) = (window.end, window.valid, reduction.depth);
+    assert!(end.max(valid) <= depth, "frames up to {end} from {valid} of {depth}");
     if reduction.frames == Frames::Kept {
         return;
     }

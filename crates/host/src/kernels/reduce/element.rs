@@ -108,11 +108,11 @@ macro_rules! integer {
     };
 }
 
-integer!(u8, u32, u8, 0);
+integer!(u8, u16, u8, 0);
 integer!(u16, u32, u16, 0);
 integer!(u32, u64, u32, 0);
 integer!(u64, u128, u64, 0);
-integer!(i8, u32, u8, 1 << 7);
+integer!(i8, u16, u8, 1 << 7);
 integer!(i16, u32, u16, 1 << 15);
 integer!(i32, u64, u32, 1 << 31);
 integer!(i64, u128, u64, 1 << 63);

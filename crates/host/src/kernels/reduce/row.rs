@@ -2,23 +2,32 @@
 //!
 //! Along a halved dimension the elements of a chunk come from two chunks of the level above: its first half from one, the
 //! second from the next. Where chunks have an odd extent one window takes a sample from each; at an odd edge the last has one.
+//!
+//! Long rows are made from samples where they lie. Samples of short ones are first brought together, some rows behind one
+//! another, so that loops are long; that also closes the gap between the two chunks.
 
 use std::ops::Range;
 
-use plan::Frames;
+use plan::{Frames, Reducer};
 
 use super::element::Element;
 use super::level::{Axis, Frame, Level};
 use super::samples::{Place, Samples};
 
-/// Elements of a row that are made at once, about.
+/// Elements of a row that are made at once, at the most.
 const PIECE: usize = 1024;
+
+/// Elements of a row of pairs from which on it is long.
+const LONG: usize = 512;
+
+/// Bytes of samples that are brought together: they stay in the nearest cache.
+const TOGETHER: usize = 32 << 10;
 
 /// The slices that places name.
 const HERE: usize = 0;
 const BEFORE: usize = 1;
 const FILL: usize = 2;
-const SPLIT: usize = 3;
+const TOGETHER_AT: usize = 3;
 
 /// What a task needs beside what it reads and writes; it is used again from task to task.
 pub(super) struct Scratch<T: Element> {
@@ -26,12 +35,16 @@ pub(super) struct Scratch<T: Element> {
     starts: Vec<Place>,
     /// Where the samples of a piece begin.
     places: Vec<Place>,
-    /// Groups taken apart: rows of first samples, and of second ones.
+    /// Samples of short rows, a plane for each row of a window.
+    together: Vec<T::Raw>,
+    /// Groups of those taken apart: planes of first samples, and of second ones.
     split: Vec<T::Raw>,
+    /// What short rows become where they do not fill theirs.
+    made: Vec<T::Raw>,
     /// The fill value, again and again.
     fill: Vec<T::Raw>,
     keys: Vec<T::Key>,
-    /// Two rows that were made from a frame each.
+    /// What two frames were made to, each by itself.
     apart: [Vec<T::Raw>; 2],
     /// Indexes of a row in the dimensions around.
     at: Vec<usize>,
@@ -40,9 +53,23 @@ pub(super) struct Scratch<T: Element> {
 impl<T: Element> Default for Scratch<T> {
     fn default() -> Scratch<T> {
         let [starts, places] = [(); 2].map(|()| Vec::new());
-        let [split, fill, first, second] = [(); 4].map(|()| Vec::new());
-        Scratch { starts, places, split, fill, keys: Vec::new(), apart: [first, second], at: Vec::new() }
+        let [together, split, made, fill, first, second] = [(); 6].map(|()| Vec::new());
+        let (apart, keys, at) = ([first, second], Vec::new(), Vec::new());
+        Scratch { starts, places, together, split, made, fill, keys, apart, at }
     }
+}
+
+/// Short rows whose samples were brought together.
+#[derive(Clone, Copy, Default)]
+struct Batch {
+    /// The first of them, how many they are, and how many there is room for.
+    first: usize,
+    rows: usize,
+    room: usize,
+    /// Rows that each is made from.
+    starts: usize,
+    /// Samples of one row in a plane.
+    width: usize,
 }
 
 /// One dimension of one chunk.
@@ -98,84 +125,185 @@ impl<'a, T: Element> Band<'a, T> {
     }
 
     /// Makes rows until `to` is full.
-    pub(super) fn make(&self, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
-        let level = self.level;
-        let around = &level.axes[..level.split];
-        let mut frame = self.walk(&mut scratch.at);
-        for row in to.chunks_exact_mut(level.row) {
-            self.row(frame, row, scratch);
-            let carried = around.iter().zip(&mut scratch.at).rev().all(|(axis, at)| {
-                *at = if *at + 1 == axis.chunk { 0 } else { *at + 1 };
-                *at == 0
-            });
-            frame += usize::from(carried);
+    pub(super) fn make(&self, mut to: &mut [T::Raw], scratch: &mut Scratch<T>) {
+        let (row, frame) = (self.level.row, self.level.frame / self.level.row);
+        let mut first = self.first;
+        while !to.is_empty() {
+            let rows = (frame - first % frame).min(to.len() / row);
+            let (part, rest) = std::mem::take(&mut to).split_at_mut(rows * row);
+            self.frame(first / frame, first % frame, part, scratch);
+            (to, first) = (rest, first + rows);
         }
     }
 
-    /// The frame of the first row, and its indexes around.
-    fn walk(&self, at: &mut Vec<usize>) -> usize {
-        let mut rest = self.first;
-        at.clear();
-        for axis in self.level.axes[..self.level.split].iter().rev() {
-            at.push(rest % axis.chunk);
-            rest /= axis.chunk;
-        }
-        at.reverse();
-        rest
-    }
-
-    fn row(&self, frame: usize, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
+    /// Makes rows of frame `q`, from row `first` of it on.
+    fn frame(&self, q: usize, first: usize, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
         let level = self.level;
-        let [first, second] = level.window_of(frame);
-        let outside = scratch.at.iter().zip(&self.parts).any(|(at, part)| *at >= part.to);
-        let Some(first) = first.filter(|_| !outside) else {
+        let [Some(above), second] = level.window_of(q) else {
             return to.fill(level.fill);
         };
         if second == Some(Frame::Fill) {
-            scratch.fill.resize(2 * PIECE, level.fill);
+            scratch.fill.resize(2 * PIECE.max(level.row), level.fill);
         }
         match level.frames {
-            Frames::Kept | Frames::Halved => {
-                self.starts([Some(first), second], scratch);
-                self.pieces(to, scratch);
+            Frames::Kept | Frames::Halved => self.rows([Some(above), second], first, to, scratch),
+            Frames::Apart(by) => {
+                let mut apart = std::mem::take(&mut scratch.apart);
+                let [one, two] = &mut apart;
+                self.apart(above, first, one, to.len(), scratch);
+                second.inspect(|second| self.apart(*second, first, two, to.len(), scratch));
+                let places = [0, 1].map(|slice| Place { slice, at: 0 });
+                let places = &places[..1 + usize::from(second.is_some())];
+                let samples = Samples::<T> { slices: [one, two, &[], &[]], places, pairs: false };
+                samples.reduce(by, to, &mut scratch.keys);
+                scratch.apart = apart;
             }
-            Frames::Apart(by) => self.apart(first, second, by, to, scratch),
         }
-        let inside = self.parts.get(level.split).map_or(1, |part| part.to) * level.group;
-        to[inside..].fill(level.fill);
-        if !self.holes.is_empty() {
-            for group in to[..inside].chunks_exact_mut(level.group) {
-                self.holes.iter().for_each(|hole| group[hole.clone()].fill(level.fill));
-            }
+        self.edges(first, to, scratch);
+    }
+
+    /// Rows made from one frame.
+    fn apart(&self, frame: Frame, first: usize, to: &mut Vec<T::Raw>, len: usize, scratch: &mut Scratch<T>) {
+        to.resize(len, self.level.fill);
+        match frame {
+            Frame::Fill => to.fill(self.level.fill),
+            _ => self.rows([Some(frame), None], first, to, scratch),
         }
     }
 
-    /// Each frame by itself, then both.
-    fn apart(
-        &self,
-        first: Frame,
-        second: Option<Frame>,
-        by: plan::Reducer,
-        to: &mut [T::Raw],
-        scratch: &mut Scratch<T>,
-    ) {
-        let mut apart = std::mem::take(&mut scratch.apart);
-        let mut rows = 0;
-        for (frame, row) in [Some(first), second].into_iter().flatten().zip(&mut apart) {
-            row.resize(to.len(), self.level.fill);
-            if frame == Frame::Fill {
-                row.fill(self.level.fill);
-            } else {
-                self.starts([Some(frame), None], scratch);
-                self.pieces(row, scratch);
+    /// Makes those of some rows that lie inside of the level.
+    fn rows(&self, frames: [Option<Frame>; 2], first: usize, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
+        let level = self.level;
+        let split = level.axes.get(level.split);
+        let short = split.is_some_and(|axis| axis.halved && (level.group > 1 || level.row < LONG));
+        let mut batch = Batch::default();
+        self.walk(first, &mut scratch.at);
+        for (i, row) in (0..to.len()).step_by(level.row).enumerate() {
+            if self.is_inside(&scratch.at) {
+                self.starts(frames, scratch);
+                if short {
+                    self.bring(i, &mut batch, to, scratch);
+                } else {
+                    self.pieces(&mut to[row..row + level.row], scratch);
+                }
             }
-            rows += 1;
+            self.step(&mut scratch.at);
         }
-        let slices = [&apart[0][..], &apart[1], &[], &[]];
-        let places = [0, 1].map(|slice| Place { slice, at: 0 });
-        let samples = Samples::<T> { slices, places: &places[..rows], pairs: false };
-        samples.reduce(by, to, &mut scratch.keys);
-        scratch.apart = apart;
+        self.flush(batch, to, scratch);
+    }
+
+    /// Indexes around of a row of a frame.
+    fn walk(&self, mut row: usize, at: &mut Vec<usize>) {
+        at.clear();
+        for axis in self.level.axes[..self.level.split].iter().rev() {
+            at.push(row % axis.chunk);
+            row /= axis.chunk;
+        }
+        at.reverse();
+    }
+
+    /// On to the next row.
+    fn step(&self, at: &mut [usize]) {
+        for (axis, at) in self.level.axes.iter().zip(at).rev() {
+            *at += 1;
+            if *at < axis.chunk {
+                return;
+            }
+            *at = 0;
+        }
+    }
+
+    fn is_inside(&self, at: &[usize]) -> bool {
+        at.iter().zip(&self.parts).all(|(at, part)| *at < part.to)
+    }
+
+    /// Writes the fill value to what lies past the edge.
+    fn edges(&self, first: usize, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
+        let level = self.level;
+        let whole = self.parts.iter().zip(&level.axes).all(|(part, axis)| part.to == axis.chunk);
+        if whole {
+            return;
+        }
+        let inside = self.parts.get(level.split).map_or(1, |part| part.to) * level.group;
+        self.walk(first, &mut scratch.at);
+        for row in to.chunks_exact_mut(level.row) {
+            let inside = if self.is_inside(&scratch.at) { inside } else { 0 };
+            row[inside..].fill(level.fill);
+            if !self.holes.is_empty() {
+                for group in row[..inside].chunks_exact_mut(level.group) {
+                    self.holes.iter().for_each(|hole| group[hole.clone()].fill(level.fill));
+                }
+            }
+            self.step(&mut scratch.at);
+        }
+    }
+
+    /// Brings the samples of row `row` behind those of the rows before; what has no neighbour is made at once.
+    fn bring(&self, row: usize, batch: &mut Batch, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
+        let (level, split) = (self.level, self.level.split);
+        let (axis, part, group) = (&level.axes[split], &self.parts[split], level.group);
+        let starts = scratch.starts.len();
+        if batch.rows == batch.room || batch.first + batch.rows != row || batch.starts != starts {
+            self.flush(*batch, to, scratch);
+            let width = part.from / 2 * 2 * group;
+            let room = TOGETHER / (starts * width.max(1) * size_of::<T::Raw>());
+            *batch = Batch { first: row, rows: 0, room: room.max(1), starts, width };
+        }
+        let plane = batch.room * batch.width;
+        scratch.together.resize((starts * plane).max(scratch.together.len()), level.fill);
+        let slices = [level.from, level.before.unwrap_or(&[]), &scratch.fill];
+        let near = batch.width.min(axis.chunk * group);
+        for (i, start) in scratch.starts.iter().enumerate() {
+            let to = &mut scratch.together[i * plane + batch.rows * batch.width..][..batch.width];
+            let (first, second) = to.split_at_mut(near);
+            first.copy_from_slice(&slices[start.slice][start.at..][..near]);
+            if !second.is_empty() {
+                let far = start.ahead(axis.step);
+                second.copy_from_slice(&slices[far.slice][far.at..][..second.len()]);
+            }
+        }
+        batch.rows += 1;
+        let alone = part.from / 2..part.to;
+        if !alone.is_empty() {
+            let to = &mut to[row * level.row..][alone.start * group..alone.end * group];
+            self.piece(Piece::Single(above(axis, 2 * alone.start)), to, scratch);
+        }
+    }
+
+    /// Makes the rows whose samples were brought together.
+    fn flush(&self, batch: Batch, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
+        let level = self.level;
+        let (width, made) = (batch.width / 2, batch.rows * batch.width / 2);
+        if made == 0 {
+            return;
+        }
+        let plane = batch.room * batch.width;
+        let Scratch { places, together, split, keys, .. } = scratch;
+        places.clear();
+        let samples = if level.group == 1 {
+            places.extend((0..batch.starts).map(|i| Place { slice: TOGETHER_AT, at: i * plane }));
+            together
+        } else {
+            split.resize((2 * batch.starts * made).max(split.len()), level.fill);
+            for (both, apart) in
+                together.chunks_exact(plane).zip(split.chunks_exact_mut(2 * made)).take(batch.starts)
+            {
+                let (even, odd) = apart.split_at_mut(made);
+                take_apart(level.group, &both[..2 * made], even, odd);
+            }
+            places.extend((0..2 * batch.starts).map(|i| Place { slice: TOGETHER_AT, at: i * made }));
+            split
+        };
+        let samples = Samples::<T> { slices: [&[], &[], &[], samples], places, pairs: level.group == 1 };
+        let to = &mut to[batch.first * level.row..][..batch.rows * level.row];
+        if width == level.row {
+            return samples.reduce(level.reducer, to, keys);
+        }
+        scratch.made.resize(made.max(scratch.made.len()), level.fill);
+        samples.reduce(level.reducer, &mut scratch.made[..made], keys);
+        for (to, made) in to.chunks_exact_mut(level.row).zip(scratch.made.chunks_exact(width)) {
+            to[..width].copy_from_slice(made);
+        }
     }
 
     /// Where the rows begin from which the row at `scratch.at` is made, in the order of windows.
@@ -203,6 +331,9 @@ impl<'a, T: Element> Band<'a, T> {
                 }
             }
             std::mem::swap(starts, places);
+        }
+        if level.reducer == Reducer::Decimate {
+            starts.truncate(1);
         }
     }
 
@@ -232,47 +363,26 @@ impl<'a, T: Element> Band<'a, T> {
     }
 
     fn piece(&self, piece: Piece, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
-        let group = self.level.group;
-        let groups = matches!(piece, Piece::Pairs(_)) && group > 1;
-        let step = if groups { PIECE / group * group } else { PIECE };
-        for (i, to) in to.chunks_mut(step).enumerate() {
-            let done = i * step;
+        for (i, to) in to.chunks_mut(PIECE).enumerate() {
+            let done = i * PIECE;
             match piece {
-                Piece::Single(at) => self.plain(&[at + done], false, to, scratch),
+                Piece::Single(at) => self.samples(&[at + done], false, to, scratch),
                 Piece::Straddling(first, second) => {
-                    self.plain(&[first + done, second + done], false, to, scratch);
+                    self.samples(&[first + done, second + done], false, to, scratch);
                 }
-                Piece::Pairs(at) if group == 1 => self.plain(&[at + 2 * done], true, to, scratch),
-                Piece::Pairs(at) => self.groups(at + 2 * done, to, scratch),
+                Piece::Pairs(at) => self.samples(&[at + 2 * done], true, to, scratch),
             }
         }
     }
 
     /// Samples where they lie: of each row from these places on.
-    fn plain(&self, from: &[usize], pairs: bool, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
+    fn samples(&self, from: &[usize], pairs: bool, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
         let Scratch { starts, places, fill, keys, .. } = scratch;
         places.clear();
         places.extend(starts.iter().flat_map(|start| from.iter().map(|at| start.ahead(*at))));
         let slices = [self.level.from, self.level.before.unwrap_or(&[]), fill, &[]];
         let samples = Samples::<T> { slices, places, pairs };
         samples.reduce(self.level.reducer, to, keys);
-    }
-
-    /// Pairs of groups of some elements, taken apart first.
-    fn groups(&self, from: usize, to: &mut [T::Raw], scratch: &mut Scratch<T>) {
-        let Scratch { starts, places, split, fill, keys, .. } = scratch;
-        let (level, len) = (self.level, to.len());
-        let slices = [level.from, level.before.unwrap_or(&[]), fill];
-        split.resize(2 * starts.len() * len, level.fill);
-        places.clear();
-        for (start, both) in starts.iter().zip(split.chunks_exact_mut(2 * len)) {
-            let start = start.ahead(from);
-            let (even, odd) = both.split_at_mut(len);
-            take_apart(level.group, &slices[start.slice][start.at..][..2 * len], even, odd);
-        }
-        places.extend((0..2 * starts.len()).map(|row| Place { slice: SPLIT, at: row * len }));
-        let samples = Samples::<T> { slices: [&[], &[], &[], split], places, pairs: false };
-        samples.reduce(level.reducer, to, keys);
     }
 }
 

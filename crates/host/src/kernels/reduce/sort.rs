@@ -88,17 +88,42 @@ fn median<T: Element>(sorted: &[[T::Key; BLOCK]], to: &mut [T::Raw]) {
     }
 }
 
+/// Samples up to which each pair of places is compared.
+const PAIRED: usize = 8;
+
 #[inline(always)]
 fn mode<T: Element>(sorted: &[[T::Key; BLOCK]], to: &mut [T::Raw]) {
+    let best = if sorted.len() <= PAIRED { most_by_ends(sorted) } else { most_by_count(sorted) };
+    to.iter_mut().zip(&best).for_each(|(to, key)| *to = T::of(*key));
+}
+
+/// A run is as long as its ends are apart. Longer ones decide, and of those the first.
+#[inline(always)]
+fn most_by_ends<K: Copy + Ord>(sorted: &[[K; BLOCK]]) -> [K; BLOCK] {
+    let mut best = sorted[0];
+    for apart in 1..sorted.len() {
+        for (first, last) in sorted.iter().zip(&sorted[apart..]).rev() {
+            for ((best, first), last) in best.iter_mut().zip(first).zip(last) {
+                // Values, not places, are chosen between: then there is no branch.
+                let (known, first, last) = (*best, *first, *last);
+                *best = if first == last { first } else { known };
+            }
+        }
+    }
+    best
+}
+
+#[inline(always)]
+fn most_by_count<K: Copy + Ord>(sorted: &[[K; BLOCK]]) -> [K; BLOCK] {
     let mut best = sorted[0];
     let (mut most, mut run) = ([1u16; BLOCK], [1u16; BLOCK]);
     for pair in sorted.windows(2) {
         for i in 0..BLOCK {
-            run[i] = if pair[1][i] == pair[0][i] { run[i] + 1 } else { 1 };
-            let better = run[i] > most[i];
-            best[i] = if better { pair[1][i] } else { best[i] };
+            let (before, key, known) = (pair[0][i], pair[1][i], best[i]);
+            run[i] = if key == before { run[i] + 1 } else { 1 };
+            best[i] = if run[i] > most[i] { key } else { known };
             most[i] = most[i].max(run[i]);
         }
     }
-    to.iter_mut().zip(&best).for_each(|(to, key)| *to = T::of(*key));
+    best
 }

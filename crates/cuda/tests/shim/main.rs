@@ -1,5 +1,13 @@
 //! The kernels' own sources, compiled for the CPU, do what the host's kernels do: for random plans, any cut, any type.
 
+#[path = "../../../host/tests/reduce/data.rs"]
+#[allow(dead_code, reason = "the host's tests use the rest")]
+mod data;
+#[path = "../../../host/tests/reduce/draw.rs"]
+#[allow(dead_code, reason = "as above")]
+mod draw;
+mod reduce;
+
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::{Arc, LazyLock, Mutex};
 

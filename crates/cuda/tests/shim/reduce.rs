@@ -1,0 +1,91 @@
+//! Steps of a pyramid, drawn as in the host's tests: what the host makes of them is compared with the definition there.
+
+use std::sync::Arc;
+
+use device::ReduceJob;
+use plan::{DType, Frames, Reducer};
+use proptest::prelude::*;
+
+use crate::data::Kind;
+use crate::draw::{Case, cases, dim, whole};
+use crate::{Bytes, Shim, kernels};
+
+fn check(case: &Case) {
+    let (from, before, to) = case.bytes();
+    let (from, before) = (Bytes::new(&from), before.map(|before| Bytes::new(&before)));
+    let (ours, theirs) = (Bytes::new(&to), Bytes::new(&to));
+    let job = |to| ReduceJob {
+        reduction: Arc::new(case.reduction.clone()),
+        epochs: case.epochs,
+        window: case.window,
+        before: before.as_ref().map(Bytes::read),
+        from: from.read(),
+        to,
+    };
+    // SAFETY: everything lives until this returns, and so has the kernel.
+    unsafe { kernels::reduce(&Shim, &job(ours.write())) }.unwrap();
+    host::kernels::run_reduce(job(theirs.write())).unwrap();
+    assert!(ours.get() == theirs.get(), "{case:?}");
+}
+
+fn any_type() -> impl Strategy<Value = Case> {
+    prop::sample::select(DType::ALL.to_vec()).prop_flat_map(cases)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn steps_are_the_hosts(case in any_type()) {
+        for reducer in Reducer::ALL {
+            let mut case = case.clone();
+            case.reduction.reducer = reducer;
+            check(&case);
+        }
+    }
+}
+
+/// The largest windows that there are; rows of blocks that go round.
+#[test]
+fn large_windows_and_many_frames() {
+    let frames = [Frames::Kept, Frames::Halved, Frames::Apart(Reducer::Median)];
+    for (dtype, frames) in DType::ALL.into_iter().flat_map(|dtype| frames.map(|frames| (dtype, frames))) {
+        for reducer in Reducer::ALL {
+            let seven = [dim(3, 2, true); 7];
+            check(&Case { kind: Kind::Few, ..whole(dtype, reducer, frames, 2, &seven) });
+            check(&Case { kind: Kind::Ends, ..whole(dtype, reducer, frames, 2, &seven[..5]) });
+        }
+    }
+    check(&whole(DType::U8, Reducer::Max, Frames::Kept, 150_000, &[dim(2, 2, true)]));
+}
+
+/// What the kernel cannot do is refused before it is launched.
+#[test]
+fn what_leaves_the_views_is_refused() {
+    let check = |case: &Case, cut: usize, want: &str| {
+        let (from, before, to) = case.bytes();
+        let (from, to) = (Bytes::new(&from), Bytes::new(&to[cut..]));
+        let before = before.map(|before| Bytes::new(&before));
+        let job = ReduceJob {
+            reduction: Arc::new(case.reduction.clone()),
+            epochs: case.epochs,
+            window: case.window,
+            before: before.as_ref().map(Bytes::read),
+            from: from.read(),
+            to: to.write(),
+        };
+        // SAFETY: as in `check`.
+        let refused = unsafe { kernels::reduce(&Shim, &job) }.unwrap_err().to_string();
+        assert!(refused.contains(want), "{refused}");
+    };
+    let case = whole(DType::U16, Reducer::Mean, Frames::Halved, 4, &[dim(6, 4, true)]);
+    check(&case, 2, "the level that is made: 30 of 32 bytes");
+    let mut early = case.clone();
+    early.window.offset = -1;
+    check(&early, 0, "frame -1 of the epoch above");
+    let mut late = case.clone();
+    late.window.valid = 5;
+    check(&late, 0, "from 5 of 4");
+    let eight = whole(DType::U8, Reducer::Mean, Frames::Halved, 2, &[dim(2, 1, true); 8]);
+    check(&eight, 0, "windows of 2^9 samples");
+}

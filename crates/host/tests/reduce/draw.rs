@@ -1,0 +1,103 @@
+//! Steps that are drawn, and some that are not: geometries, windows, and what elements there are.
+
+use plan::{DType, Fill, Frames, Missing, ReducedDim, Reducer, Reduction, Window};
+use proptest::prelude::*;
+
+use crate::data::{self, Kind, Random};
+
+/// A step, and what it reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) reduction: Reduction,
+    pub(crate) window: Window,
+    pub(crate) epochs: u32,
+    pub(crate) before: bool,
+    pub(crate) kind: Kind,
+    pub(crate) seed: u64,
+}
+
+impl Case {
+    /// The epochs that it reads, the one before them, and what those that it makes hold at first.
+    pub(crate) fn bytes(&self) -> (Vec<u8>, Option<Vec<u8>>, Vec<u8>) {
+        let mut random = Random(self.seed);
+        let (above, here) = self.reduction.epoch_bytes();
+        let mut bytes = |len: u64| data::bytes(self.kind, self.reduction.dtype, len as usize, &mut random);
+        let from = bytes(above * u64::from(self.epochs));
+        let before = self.before.then(|| bytes(above));
+        (from, before, bytes(here * u64::from(self.epochs)))
+    }
+}
+
+pub(crate) fn dim(from: u64, chunk: u64, halved: bool) -> ReducedDim {
+    ReducedDim { from, to: if halved { from.div_ceil(2) } else { from }, chunk, halved }
+}
+
+fn dims() -> impl Strategy<Value = Vec<ReducedDim>> {
+    let extent = prop_oneof![6 => 1..8u64, 2 => 8..20u64, 1 => 20..90u64];
+    let one = (extent, any::<prop::sample::Index>(), any::<bool>()).prop_map(|(extent, chunk, halved)| {
+        // As long as a chunk, longer, or shorter.
+        dim(extent, 1 + chunk.index(extent as usize + 2) as u64, halved)
+    });
+    let small = |dims: &Vec<ReducedDim>| dims.iter().map(|d| d.chunks().0 * d.chunk).product::<u64>() <= 600;
+    prop::collection::vec(one, 0..5).prop_filter("too large to check each element", small)
+}
+
+fn frames() -> impl Strategy<Value = Frames> {
+    let by = prop::sample::select(Reducer::ALL.to_vec());
+    prop_oneof![Just(Frames::Kept), Just(Frames::Halved), by.prop_map(Frames::Apart)]
+}
+
+/// A window that reads no frame before the one before, and whether that is there.
+fn window(frames: Frames, depth: u64) -> impl Strategy<Value = (Window, bool)> {
+    let ends = (0..=depth, 0..=depth).prop_map(|(a, b)| (a.min(b), a.max(b)));
+    let missing = prop::sample::select(vec![Missing::Cut, Missing::Fill]);
+    (ends, 0..=depth, missing, any::<bool>()).prop_flat_map(move |((first, end), valid, missing, before)| {
+        let least = if frames == Frames::Kept { -9 } else { -2 * first as i64 - i64::from(before) };
+        // Most windows begin with the first frame that there is.
+        let offset = prop_oneof![2 => Just(least), 1 => least..least + 4, 1 => Just(0)];
+        offset.prop_map(move |offset| {
+            let offset = offset.max(least);
+            (Window { first, end, offset, valid, missing }, before)
+        })
+    })
+}
+
+pub(crate) fn cases(dtype: DType) -> impl Strategy<Value = Case> {
+    let kinds = prop::sample::select(Kind::ALL.to_vec());
+    let geometry = (dims(), frames(), 1..6u64, kinds, any::<u64>(), 1..4u32);
+    geometry.prop_flat_map(move |(dims, frames, depth, kind, seed, epochs)| {
+        let fill = fills(dtype);
+        let epochs = if frames == Frames::Kept { epochs } else { 1 };
+        (window(frames, depth), prop::sample::select(fill)).prop_map(move |((window, before), fill)| Case {
+            reduction: Reduction { dtype, reducer: Reducer::Mean, frames, dims: dims.clone(), depth, fill },
+            window,
+            epochs,
+            before,
+            kind,
+            seed,
+        })
+    })
+}
+
+/// Fill values: one that samples have too, one among them, and one that decides.
+pub(crate) fn fills(dtype: DType) -> Vec<Fill> {
+    let texts: &[&str] = match dtype {
+        DType::F16 | DType::F32 | DType::F64 => &["0", "-0", "1.5", "NaN", "Infinity"],
+        DType::U8 | DType::U16 | DType::U32 | DType::U64 => &["0", "7", "117"],
+        _ => &["0", "-7", "17"],
+    };
+    texts.iter().map(|text| Fill::parse(text, dtype).unwrap()).collect()
+}
+
+/// A step of whole epochs, two frames to one.
+pub(crate) fn whole(dtype: DType, reducer: Reducer, frames: Frames, depth: u64, dims: &[ReducedDim]) -> Case {
+    let (end, fill) = (if frames == Frames::Kept { depth } else { depth.div_ceil(2) }, Fill::zero(dtype));
+    Case {
+        reduction: Reduction { dtype, reducer, frames, dims: dims.to_vec(), depth, fill },
+        window: Window { first: 0, end, offset: 0, valid: depth, missing: Missing::Cut },
+        epochs: 1,
+        before: false,
+        kind: Kind::Any,
+        seed: 1,
+    }
+}

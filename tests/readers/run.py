@@ -93,11 +93,16 @@ def killed(seed: int, forebay: Path, work: Path, tally: Tally) -> list[dict]:
         return lambda: write.killed(number, seed + number, forebay, stores, dumps)
 
     entries = together(map(job, range(KILLS)), tally)
-    lengths = [json.loads((Path(e["store"]) / "0" / "zarr.json").read_text())["shape"][0] for e in entries]
+    lengths = [published(e, "0") for e in entries]
     print(f"killed in mid-run (seed {seed}): published {lengths} of {[e['shape'][0] for e in entries]} slices sent")
+    print(f"of the next level {[published(e, '1') for e in entries if e['pyramid']]}")
     useful = any(lengths)
     tally.add(None if useful else "no run that was killed had published anything, which proves little: kill them later")
     return entries
+
+
+def published(entry: dict, level: str) -> int:
+    return json.loads((Path(entry["store"]) / level / "zarr.json").read_text())["shape"][0]
 
 
 def refused(forebay: Path, work: Path, tally: Tally) -> None:

@@ -13,8 +13,12 @@ import numpy as np
 
 from cases import Case, Halved, noise
 
-# Pyramids of the first runs that are killed.
-KILLED = [Halved("yx", "mean"), Halved("tyx", "max", levels=3), Halved("tyx", "mean", "t", "max", levels=2)]
+# Pyramids of runs that are killed, by their number: of those that live longer.
+KILLED = {
+    1: Halved("tyx", "max", levels=3),
+    2: Halved("tyx", "mean", "t", "max", levels=2),
+    4: Halved("yx", "mean"),
+}
 
 
 class Broken(Exception):
@@ -73,7 +77,7 @@ def killed(number: int, seed: int, forebay: Path, folder: Path, dumps: Path) -> 
     more = [["--batch", "48K", "--staging", "12K"], ["--batch", "200K", "--slots", "3"], []][choice.choice((0, 0, 1, 2))]
     layout = [(4, 2), (32, 1), (32, 3)]
     case = Case(f"killed-{number}", pixels, "tyx", layout, codec, number % 2 == 0, b"", more=more)
-    case.halved = KILLED[number] if number < len(KILLED) else None
+    case.halved = KILLED.get(number)
     path, dump = folder / f"{case.name}.zarr", dumps / f"{case.name}.bin"
     words = [str(forebay), "write", "-", str(path), "--overwrite", *case.arguments()]
     shutil.rmtree(path, ignore_errors=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
+import pyramid
+
 CODECS = ["none", "zstd:3"] + [
     f"blosc-{inner}:5:{shuffle}" for inner in ("zstd", "lz4") for shuffle in ("noshuffle", "shuffle", "bitshuffle")
 ]
@@ -50,7 +52,30 @@ LARGE = {
 }
 # For each layout. Small images fit one batch of the usual size, so one layout makes many.
 TUNING = [[], ["--batch", "64K", "--staging", "20K"], ["--slots", "3", "--batch", "1M"]]
+# Of the chunks of arrays whose frames are halved: ones that meet in a chunk, beside it, and both.
+TIME_CHUNKS = [1, 2, 3, 5]
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
+
+
+@dataclass
+class Halved:
+    """Coarser levels that are asked for."""
+
+    # Halved dimensions, a letter each.
+    dims: str
+    reducer: str = "mean"
+    # The dimension that has a reducer of its own, and that reducer.
+    append: str | None = None
+    append_reducer: str | None = None
+    levels: int | None = None
+    keep_aspect: bool = False
+
+    def arguments(self) -> list[str]:
+        inner = "".join(n for n in self.dims if n != self.append)
+        own = f",{self.append}:{self.append_reducer}" if self.append else ""
+        words = ["--pyramid", f"{inner}:{self.reducer}{own}"]
+        words += ["--levels", str(self.levels)] if self.levels else []
+        return words + (["--keep-aspect"] if self.keep_aspect else [])
 
 
 @dataclass
@@ -78,6 +103,9 @@ class Case:
     # Exit status of the program: 1 where the input ends within a frame.
     status: int = 0
     more: list[str] = field(default_factory=list)
+    # Coarser levels, and the spacing of each dimension in stored order.
+    halved: Halved | None = None
+    scale: list[float] | None = None
 
     def sizes(self) -> dict[str, int]:
         return dict(zip(self.dims, self.expected.shape))
@@ -95,12 +123,31 @@ class Case:
         words += ["--fill-value", self.fill] if self.fill is not None else []
         if isinstance(self.source, bytes):
             words += ["--dtype", dtype_name(self.expected.dtype)]
+        words += self.halved.arguments() if self.halved else []
+        for name, spacing in zip(self.dims, self.scale or []):
+            words += ["--scale", f"{name}={spacing}"]
         return words + self.more
 
     def shards(self) -> tuple[list[int], list[int]]:
         """Shapes of a shard and of a chunk, in stored order."""
         layout = dict(zip(self.arrives or self.dims, self.layout))
         return [layout[n][0] * layout[n][1] for n in self.dims], [layout[n][0] for n in self.dims]
+
+    def pyramid(self) -> dict | None:
+        """What `levels.py` must know of the coarser levels."""
+        asked = self.halved
+        if asked is None:
+            return None
+        # The extent that the program was given: one that grows without end never fits in a chunk.
+        sizes = self.sizes() | {(self.arrives or self.dims)[0]: self.first or None}
+        halved = [self.dims.index(n) for n in asked.dims]
+        _, chunks = self.shards()
+        found = pyramid.steps([sizes[n] for n in self.dims], chunks, halved, asked.levels, asked.keep_aspect)
+        steps = [[self.dims[d] for d in sorted(step)] for step in found]
+        # A dimension that is never halved has no reducer.
+        apart = asked.append is not None and any(asked.append in step for step in steps)
+        own = {"append": asked.append, "append_reducer": asked.append_reducer}
+        return {"steps": steps, "reducer": asked.reducer} | (own if apart else dict.fromkeys(own))
 
 
 def dtype_name(dtype: np.dtype) -> str:
@@ -213,5 +260,73 @@ def shapes() -> list[Case]:
     ]
 
 
+def halved_types() -> list[Case]:
+    """Every type with three reducers and three ways to halve it; each reducer four times or more."""
+    cases, reducers = [], list(pyramid.REDUCERS)
+    for n, dtype in enumerate(DTYPES):
+        pixels = noise(dtype, (11, 21, 27), 70 + n)
+        for way in range(3):
+            count = 3 * n + way
+            reducer, other = reducers[count % 8], reducers[(count + 1 + n % 7) % 8]
+            asked = [Halved("yx", reducer), Halved("tyx", reducer), Halved("tyx", reducer, "t", other)][way]
+            frames = TIME_CHUNKS[(n + way) % 4]
+            name = f"pyramid-{dtype}-{'+'.join(asked.arguments()[1].split(':')).replace(',', '+')}-chunk{frames}"
+            layout = [(frames, 1 + n % 3), (4, 2), (5, 3)]
+            codec = ["none", "zstd:3", "blosc-lz4:5:shuffle", "blosc-zstd:5:bitshuffle"][(n + 2 * way) % 4]
+            first = 11 if way or n % 2 else 0
+            more = TUNING[way] if way == 2 else ["--batch", "2K", "--staging", "4K"]
+            case = piped(name, pixels, "tyx", "tyx", layout, codec=codec, crc32c=n % 2 == 1, first=first, more=more)
+            case.halved, case.scale = asked, [0.1, 0.65, 0.25]
+            cases.append(case)
+    return cases
+
+
+def halved_times() -> list[Case]:
+    """Frames that meet across chunks and batches, whatever their number is: joint, and by a reducer of their own."""
+    cases = []
+    for chunk in TIME_CHUNKS:
+        for frames in (1, 8, 13):
+            pixels = noise("u2", (frames, 9, 10), 90 + frames)
+            own = [None, "t"][(chunk + frames) % 2]
+            asked = Halved("tyx", "mean", own, own and "max", levels=4)
+            name = f"pyramid-time-{frames}-chunk{chunk}-{'own' if own else 'joint'}"
+            layout = [(chunk, 2), (4, 2), (5, 2)]
+            more = ["--batch", "1K", "--staging", "4K"]
+            cases.append(piped(name, pixels, "tyx", "tyx", layout, halved=asked, codec="zstd:1", more=more))
+    return cases
+
+
+def halved_shapes() -> list[Case]:
+    """Other dimensions and orders, streams that end early, and the bounds of the levels."""
+    stack, four = noise("u2", (7, 30, 13), 110), noise("i2", (3, 7, 18, 13), 111)
+    five = noise("u1", (3, 4, 2, 19, 22), 112)
+    l3, l4 = [(2, 2), (4, 2), (4, 2)], [(1, 2), (3, 2), (4, 2), (5, 2)]
+    # z arrives frame by frame, and is halved in runs of seven; t is not.
+    runs, l5 = [(1, 2), (1, 2), (4, 2), (5, 2)], [(2, 1), (3, 1), (1, 2), (4, 2), (5, 2)]
+    sent = stack.tobytes()[: 5 * 30 * 13 * 2 + 400]
+    short = stack[:6].copy()
+    short.reshape(-1)[len(sent) // 2 :] = 7
+    ended = Case("pyramid-cut", short, "tyx", l3, "none", source=sent, fill="7", status=1)
+    ended.halved = Halved("tyx", "min", levels=3)
+    return [
+        ended,
+        piped("pyramid-aspect", stack, "tyx", "tyx", l3, halved=Halved("yx", "mean", keep_aspect=True)),
+        piped("pyramid-one", stack, "tyx", "tyx", l3, halved=Halved("yx", "median", levels=1), crc32c=True),
+        piped("pyramid-none", stack, "tyx", "tyx", [(2, 2), (64, 1), (64, 1)], halved=Halved("yx")),
+        piped("pyramid-x", stack, "tyx", "tyx", l3, halved=Halved("x", "mode")),
+        piped("pyramid-t", stack, "tyx", "tyx", l3, halved=Halved("t", "max", levels=5), codec="none"),
+        piped("pyramid-zyx", four, "tzyx", "tzyx", l4, halved=Halved("zyx", "max")),
+        piped("pyramid-runs", four, "tzyx", "tzyx", runs, halved=Halved("zyx", "mean", "z", "max")),
+        piped("pyramid-swapped", stack, "tyx", "txy", l3, halved=Halved("tyx", "decimate", levels=3), order=True),
+        piped("pyramid-channels", five, "tzcyx", "tczyx", l5, halved=Halved("yx", "second-largest"), order=True),
+        piped("pyramid-zeros", stack * 0, "tyx", "tyx", l3, halved=Halved("yx")),
+        piped("pyramid-empty", stack[:0], "tyx", "tyx", l3, halved=Halved("tyx", levels=2)),
+    ]
+
+
 def all_cases(data: Path, shared: Path, made: Path) -> list[Case]:
-    return matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes()
+    return matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes() + pyramids()
+
+
+def pyramids() -> list[Case]:
+    return halved_types() + halved_times() + halved_shapes()

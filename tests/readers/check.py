@@ -107,7 +107,8 @@ def ome_models_image(entry: dict) -> None:
     image = model.attributes.ome.multiscales[0]
     demand("version", model.attributes.ome.version, "0.5")
     demand("axes", [axis.name for axis in image.axes], entry["names"])
-    demand("levels", [level.path for level in image.datasets], [entry["array"]])
+    coarser = entry["pyramid"]["steps"] if entry["pyramid"] else []
+    demand("levels", [level.path for level in image.datasets], [str(n) for n in range(len(coarser) + 1)])
 
 
 READERS = {

@@ -93,11 +93,16 @@ def killed(seed: int, forebay: Path, work: Path, tally: Tally) -> list[dict]:
         return lambda: write.killed(number, seed + number, forebay, stores, dumps)
 
     entries = together(map(job, range(KILLS)), tally)
-    lengths = [json.loads((Path(e["store"]) / "0" / "zarr.json").read_text())["shape"][0] for e in entries]
+    lengths = [published(e, "0") for e in entries]
     print(f"killed in mid-run (seed {seed}): published {lengths} of {[e['shape'][0] for e in entries]} slices sent")
+    print(f"of the next level {[published(e, '1') for e in entries if e['pyramid']]}")
     useful = any(lengths)
     tally.add(None if useful else "no run that was killed had published anything, which proves little: kill them later")
     return entries
+
+
+def published(entry: dict, level: str) -> int:
+    return json.loads((Path(entry["store"]) / level / "zarr.json").read_text())["shape"][0]
 
 
 def refused(forebay: Path, work: Path, tally: Tally) -> None:
@@ -126,7 +131,17 @@ def readers(entries: list[dict], work: Path) -> list[tuple[str, subprocess.Popen
         started.append(start([sys.executable, str(HERE / "check.py"), path]))
     path = listed(entries, work / "node.json")
     started.append(start(["node", str(work / "check.mjs"), path]))
+    halved = [entry for entry in entries if entry["pyramid"]]
+    path = listed(halved, work / "levels.json")
+    started += [start([sys.executable, str(HERE / "levels.py"), path])] if halved else []
     return started
+
+
+def oracles(tally: Tally) -> None:
+    """What is held against pyramids is checked itself first."""
+    for script in ("pyramid.py", "levels.py"):
+        name, program = start([sys.executable, str(HERE / script)])
+        closing(name, program, tally)
 
 
 def listed(entries: list[dict], path: Path) -> str:
@@ -143,10 +158,15 @@ def start(words: list[str]) -> tuple[str, subprocess.Popen]:
 
 def read(entries: list[dict], work: Path, tally: Tally) -> None:
     for name, program in readers(entries, work):
-        said = program.communicate()[0].rstrip().split("\n")
-        for line in said[:-1]:
-            print(line)
-        tally.add_closing(name, said[-1], program.returncode)
+        closing(name, program, tally)
+
+
+def closing(name: str, program: subprocess.Popen, tally: Tally) -> None:
+    """Waits for a program, prints what it found, and counts what it counted."""
+    said = program.communicate()[0].rstrip().split("\n")
+    for line in said[:-1]:
+        print(line)
+    tally.add_closing(name, said[-1], program.returncode)
 
 
 def verify(entries: list[dict], forebay: Path, tally: Tally) -> None:
@@ -182,6 +202,8 @@ def main() -> int:
     def stage(name: str) -> None:
         print(f"{time.monotonic() - begun:6.1f} s  {name}", flush=True)
 
+    stage("checking the oracles of pyramids")
+    oracles(tally)
     cases = all_cases(HERE.parent / "data", asked.shared / "data", prepared(asked.work))
     cases = [case for case in cases if asked.only in case.name]
     stage(f"writing {len(cases)} stores")

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cases import Case, noise
+from cases import Case, Halved, noise
+
+# Pyramids of runs that are killed, by their number: of those that live longer.
+KILLED = {
+    1: Halved("tyx", "max", levels=3),
+    2: Halved("tyx", "mean", "t", "max", levels=2),
+    4: Halved("yx", "mean"),
+}
 
 
 class Broken(Exception):
@@ -56,6 +63,8 @@ def entry(case: Case, path: Path, dump: Path, command: str) -> dict:
         "fill": case.fill or "0",
         "prefix": False,
         "command": command,
+        "scale": case.scale or [1.0] * len(case.dims),
+        "pyramid": case.pyramid(),
     }
 
 
@@ -68,6 +77,7 @@ def killed(number: int, seed: int, forebay: Path, folder: Path, dumps: Path) -> 
     more = [["--batch", "48K", "--staging", "12K"], ["--batch", "200K", "--slots", "3"], []][choice.choice((0, 0, 1, 2))]
     layout = [(4, 2), (32, 1), (32, 3)]
     case = Case(f"killed-{number}", pixels, "tyx", layout, codec, number % 2 == 0, b"", more=more)
+    case.halved = KILLED.get(number)
     path, dump = folder / f"{case.name}.zarr", dumps / f"{case.name}.bin"
     words = [str(forebay), "write", "-", str(path), "--overwrite", *case.arguments()]
     shutil.rmtree(path, ignore_errors=True)

@@ -4,9 +4,9 @@ use forebay::{Dim, Plan};
 use serde_json::{Value, json};
 
 use crate::args::codec;
-use crate::human;
+use crate::{human, levels};
 
-/// Type, codec, order, and a table of dimensions.
+/// Type, codec, order, a table of dimensions, and one of levels where there are several.
 pub(crate) fn text(plan: &Plan) -> String {
     let crc = if plan.crc32c { " + crc32c" } else { "" };
     let mended = if plan.order.mended { " (OME-Zarr asks for this order)" } else { "" };
@@ -18,7 +18,8 @@ pub(crate) fn text(plan: &Plan) -> String {
     ];
     head.push(vec!["memory".to_owned(), memory(plan)]);
     head.extend(plan.fitted.iter().map(|f| vec![String::new(), format!("made smaller to fit: {f}")]));
-    format!("{}\n\n{}", human::table(&head, &[]), dims(plan))
+    let levels = levels::text(plan).map_or(String::new(), |text| format!("\n\n{text}"));
+    format!("{}\n\n{}{levels}", human::table(&head, &[]), dims(plan))
 }
 
 fn memory(plan: &Plan) -> String {

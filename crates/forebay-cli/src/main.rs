@@ -11,6 +11,7 @@ mod human;
 mod input;
 mod interrupt;
 mod layout;
+mod levels;
 mod output;
 mod progress;
 mod report;

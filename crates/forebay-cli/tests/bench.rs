@@ -102,6 +102,37 @@ fn every_scenario_is_measured() {
     assert!(names(desk.path()).is_empty());
 }
 
+/// Chunks that are small enough for levels of the small scenarios. Uncompressed, each level has its share of the output; what
+/// the codec alone is timed for is as much.
+#[test]
+fn levels_are_measured_and_counted() {
+    let desk = TempDir::new().unwrap();
+    let measure = |scenario: &str, codec: &str| {
+        let small = SMALL.map(|a| if a == "64K" { "2K" } else { a });
+        measured(desk.path(), &[&[scenario, "--codec", codec], &small[..]].concat())
+    };
+    for (base, halved) in [("256cube", 3), ("orca2", 2)] {
+        for (scenario, halved) in [("_multiscale", halved), ("_multiscale_t", halved + 1)] {
+            let scenario = format!("{base}{scenario}");
+            let plain = measure(&scenario, "none");
+            check(&plain, &scenario, 1);
+            let levels = plain["levels"].as_array().unwrap();
+            let halvings: Vec<_> =
+                levels[1]["halvings"].as_array().unwrap().iter().filter(|h| **h == 1).collect();
+            assert_eq!(halvings.len(), halved, "{scenario}");
+            let (bytes_in, bytes_out) =
+                (plain["bytes_in"].as_f64().unwrap(), plain["bytes_out"].as_f64().unwrap());
+            assert!(bytes_out > bytes_in * (1.0 + 0.9 * 0.5f64.powi(halved as i32)), "{plain}");
+            let codec = &measure(&scenario, "zstd:1")["limits"][1];
+            assert_eq!(codec["name"], "codec alone");
+            // Indexes, and the last epoch of a level, which is there in full.
+            let share = codec["bytes"].as_f64().unwrap() / bytes_out;
+            assert!((0.97..1.03).contains(&share), "{share} {codec}");
+        }
+    }
+    assert_eq!(measure("camera", "none")["levels"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn every_way_in_and_out_is_measured_and_leaves_nothing() {
     let desk = TempDir::new().unwrap();
@@ -224,7 +255,6 @@ fn another_build_that_fails_is_a_failure() {
 #[test]
 fn bad_input_is_refused_with_its_name_its_value_and_the_remedy() {
     let check = |args: &[&str], words: &[&str]| fails(args, 2, words);
-    check(&["256cube_multiscale"], &["256cube_multiscale", "pyramid", "`256cube`"]);
     check(&["webcam"], &["`webcam`", "camera"]);
     check(&["camera", "--sink", "tape"], &["`tape`", "disk:PATH"]);
     check(&["camera", "--sink", "disk:no-such"], &["--sink disk:no-such", "no folder", "exists"]);

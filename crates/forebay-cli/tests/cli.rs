@@ -287,6 +287,71 @@ fn plan_says_what_write_does_and_writes_nothing() {
     }
 }
 
+/// A small stack with a pyramid: t is halved too, by a reducer of its own.
+const PYRAMID: [&str; 10] = [
+    "--codec",
+    "none",
+    "-d",
+    "t:0:2:2,y::32:1,x::32:1",
+    "--scale",
+    "t=0.1s,y=0.65um,x=0.65um",
+    "--pyramid",
+    "yx:mean,t:max",
+    "--levels",
+    "2",
+];
+
+#[test]
+fn plan_lists_the_levels_that_write_makes_and_info_finds() {
+    let desk = Desk::new();
+    let plan = desk.run(&[&["plan", &data(STACK), "out", "--json"], &PYRAMID[..]].concat()).fine().json();
+    let shape = |level: &Value| level["shape"].clone();
+    let levels = plan["levels"].as_array().unwrap();
+    // Frames that come in any number have no end in the plan.
+    let want = [json!([null, 106, 159]), json!([null, 53, 80]), json!([null, 27, 40])];
+    assert_eq!(levels.iter().map(shape).collect::<Vec<_>>(), want);
+    assert_eq!(levels[2]["halvings"], json!([2, 2, 2]));
+    desk.run(&[&["write", &data(STACK), "out"], &PYRAMID[..]].concat()).fine();
+    let info = desk.run(&["info", "out", "--json"]).fine().json();
+    let image = &info["images"][0];
+    for (planned, stored) in levels.iter().zip(image["levels"].as_array().unwrap()) {
+        assert_eq!((&planned["path"], &planned["scale"]), (&stored["path"], &stored["scale"]));
+    }
+    assert_eq!(image["levels"].as_array().unwrap().len(), 3);
+    assert_eq!(image["downsampling"]["type"], "mean, then max along t");
+    assert_eq!(image["downsampling"]["metadata"]["kwargs"]["then"]["dims"], json!(["t"]));
+    let stored: Vec<_> = info["arrays"].as_array().unwrap().iter().map(shape).collect();
+    assert_eq!(stored, [json!([12, 106, 159]), json!([6, 53, 80]), json!([3, 27, 40])]);
+    let text = desk.run(&["info", "out"]).fine().out;
+    assert!(text.contains("levels 0, 1, 2 made by mean, then max along t"), "{text}");
+}
+
+#[test]
+fn plan_says_what_levels_cost() {
+    let desk = Desk::new();
+    let plan = |more: &[&str]| desk.run(&[&["plan", &data(STACK), "out"], more].concat()).fine();
+    let of = |more: &[&str]| plan(&[more, &["--json"]].concat()).json();
+    let pool = |plan: &Value| {
+        let holders = plan["budget"]["holders"].as_array().unwrap();
+        holders.iter().find(|h| h["name"] == "chunk pool").unwrap()["bytes"].as_u64().unwrap()
+    };
+    let (with, without) = (of(&PYRAMID), of(&PYRAMID[..6]));
+    let bytes = |plan: &Value, what: &str| plan["bytes"][what].as_u64().unwrap();
+    assert!(bytes(&with, "batch_levels") > 0);
+    assert_eq!(pool(&with), bytes(&with, "batch") + bytes(&with, "batch_levels"));
+    assert_eq!(bytes(&without, "batch_levels"), 0);
+    assert_eq!(without["levels"].as_array().unwrap().len(), 1);
+    let text = plan(&PYRAMID).out;
+    for word in
+        ["Levels, each made from the one above by mean, then max along t", "t 2x y 2x x 2x", "0.4 2.6 2.6"]
+    {
+        assert!(text.contains(word), "{word} in {text}");
+    }
+    assert!(!plan(&PYRAMID[..6]).out.contains("evels"));
+    let alone = of(&["--plain"]);
+    assert_eq!(alone["levels"][0]["path"], "");
+}
+
 fn bytes(holder: &Value) -> u64 {
     holder["copies"].as_u64().unwrap() * holder["bytes"].as_u64().unwrap()
 }

@@ -119,9 +119,13 @@ impl Job {
         self.load().bytes_in()
     }
 
-    /// Chunks of all streams.
+    /// Chunks of all levels of all streams.
     pub(crate) fn chunks(&self) -> u64 {
-        self.bytes_in() / self.plan.epoch_bytes * self.plan.grid.chunks_per_epoch
+        let epochs = self.bytes / self.plan.epoch_bytes;
+        // Where frames are halved, so many epochs make one.
+        let made = |level: usize| epochs.div_ceil(1 << self.plan.frame_halvings(level));
+        let chunks = |level: usize| made(level) * self.plan.grid_of(level).chunks_per_epoch;
+        (0..self.plan.levels()).map(chunks).sum::<u64>() * self.streams() as u64
     }
 
     /// What a reader of the rates should know.

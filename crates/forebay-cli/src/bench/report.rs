@@ -12,7 +12,7 @@ use super::series::Series;
 use super::yardsticks::Limit;
 use super::{Ingest, Job, RING, slots};
 use crate::args::codec;
-use crate::{human, progress};
+use crate::{human, levels, progress};
 
 /// A measurement that is over.
 pub(crate) struct Outcome<'a> {
@@ -60,6 +60,7 @@ impl Outcome<'_> {
             ("output", self.output()),
             ("codec", codec::name(&plan.codec)),
             ("chunk", format!("{} ({})", shape(plan.chunk_shape()), human::memory(plan.chunk_bytes))),
+            ("levels", levels::words(plan)),
             (
                 "shard",
                 format!(
@@ -94,6 +95,7 @@ impl Outcome<'_> {
                 format!("{} after a warm-up; opening took {}", self.measured.runs.len(), self.opening()),
             ),
         ];
+        head.retain(|(_, text)| !text.is_empty());
         head.extend(self.memory().map(|memory| ("device memory", memory.text())));
         head
     }

@@ -1,6 +1,6 @@
 //! What is measured: the arrays that writers of this kind are compared by.
 
-use forebay::{Array, Codec, DType, Dim};
+use forebay::{Array, Codec, DType, Dim, Pyramid, Reducer};
 
 use super::fit;
 
@@ -37,6 +37,8 @@ pub(crate) struct Scenario {
     pub(crate) streams: usize,
     /// Whether the axes are no image that OME-Zarr knows.
     plain: bool,
+    /// Axes that coarser levels halve, by the mean; none: there are no levels.
+    halved: &'static [&'static str],
 }
 
 const fn axis(name: &'static str, size: u64, weight: i8) -> Axis {
@@ -48,23 +50,30 @@ const CUBE: &[Axis] =
 
 const MIB: u64 = 1 << 20;
 
+const CUBE_ALONE: Scenario = Scenario {
+    name: "256cube",
+    axes: CUBE,
+    chunk_bytes: MIB,
+    shards: Shards::Open(16),
+    streams: 1,
+    plain: true,
+    halved: &[],
+};
+
+const ORCA: Scenario = Scenario {
+    name: "orca2",
+    axes: &[axis("t", 0, 1), axis("c", 2, 0), axis("y", 2048, 2), axis("x", 2304, 2)],
+    plain: false,
+    ..CUBE_ALONE
+};
+
 const ALL: &[Scenario] = &[
-    Scenario {
-        name: "256cube",
-        axes: CUBE,
-        chunk_bytes: MIB,
-        shards: Shards::Open(16),
-        streams: 1,
-        plain: true,
-    },
-    Scenario {
-        name: "orca2",
-        axes: &[axis("t", 0, 1), axis("c", 2, 0), axis("y", 2048, 2), axis("x", 2304, 2)],
-        chunk_bytes: MIB,
-        shards: Shards::Open(16),
-        streams: 1,
-        plain: false,
-    },
+    CUBE_ALONE,
+    Scenario { name: "256cube_multiscale", halved: &["z", "y", "x"], ..CUBE_ALONE },
+    Scenario { name: "256cube_multiscale_t", halved: &["t", "z", "y", "x"], ..CUBE_ALONE },
+    ORCA,
+    Scenario { name: "orca2_multiscale", halved: &["y", "x"], ..ORCA },
+    Scenario { name: "orca2_multiscale_t", halved: &["t", "y", "x"], ..ORCA },
     Scenario {
         name: "medfmt",
         axes: &[axis("z", 0, 1), axis("c", 1, 0), axis("y", 10240, 8), axis("x", 15360, 8)],
@@ -72,6 +81,7 @@ const ALL: &[Scenario] = &[
         shards: Shards::Open(20),
         streams: 1,
         plain: true,
+        halved: &[],
     },
     Scenario {
         name: "smallepoch",
@@ -80,15 +90,9 @@ const ALL: &[Scenario] = &[
         shards: Shards::Open(1),
         streams: 1,
         plain: true,
+        halved: &[],
     },
-    Scenario {
-        name: "two_streams",
-        axes: CUBE,
-        chunk_bytes: MIB,
-        shards: Shards::Open(16),
-        streams: 2,
-        plain: true,
-    },
+    Scenario { name: "two_streams", streams: 2, ..CUBE_ALONE },
     Scenario {
         name: "camera",
         // At 8 MiB these weights are 16 x 512 x 512.
@@ -97,6 +101,7 @@ const ALL: &[Scenario] = &[
         shards: Shards::Shape(&[64, 2048, 2048]),
         streams: 1,
         plain: false,
+        halved: &[],
     },
 ];
 
@@ -126,15 +131,10 @@ pub(crate) struct Shaped {
 impl Scenario {
     /// Finds a scenario by its name.
     pub(crate) fn parse(name: &str) -> Result<&'static Scenario, String> {
-        let named = |name: &str| ALL.iter().find(|s| s.name == name);
-        if let Some((base, _)) = name.split_once("_multiscale").filter(|(base, _)| named(base).is_some()) {
-            return Err(format!(
-                "`{name}` needs a pyramid (levels of lower resolution), which forebay cannot write yet; measure \
-                 `{base}`, which is the same without one"
-            ));
-        }
         let names = || ALL.iter().map(|s| s.name).collect::<Vec<_>>().join(", ");
-        named(name).ok_or_else(|| format!("`{name}` is no scenario; use one of {}", names()))
+        ALL.iter()
+            .find(|s| s.name == name)
+            .ok_or_else(|| format!("`{name}` is no scenario; use one of {}", names()))
     }
 
     /// Fits chunks and shards.
@@ -155,11 +155,24 @@ impl Scenario {
             let dim = if *s == 0 { Dim::unbounded(a.name) } else { Dim::new(a.name, *s) };
             dim.chunk(*c).chunks_per_shard(n)
         });
-        let array =
-            Array { codec: changes.codec, plain: self.plain, ..Array::new(DType::U16, dims.collect()) };
+        let (codec, plain, pyramid) = (changes.codec, self.plain, self.pyramid());
+        let array = Array { codec, plain, pyramid, ..Array::new(DType::U16, dims.collect()) };
         let plane = self.axes.iter().position(|a| a.name == "y").unwrap_or(1);
         let frame = sizes[plane..].iter().product::<u64>() * ELEMENT;
         Ok(Shaped { array, frame, layer, layers })
+    }
+
+    /// Levels until all halved axes but the one that grows fit in a chunk.
+    fn pyramid(&self) -> Option<Pyramid> {
+        let dims: Vec<_> = self.halved.iter().map(|&name| name.to_owned()).collect();
+        let some = !dims.is_empty();
+        some.then_some(Pyramid {
+            dims,
+            reducer: Reducer::Mean,
+            append: None,
+            levels: None,
+            keep_aspect: false,
+        })
     }
 
     /// Sizes, 0 for the axis that grows.
@@ -241,6 +254,23 @@ mod tests {
     }
 
     #[test]
+    fn levels_are_those_of_the_comparisons() {
+        let check = |name: &str, base: &str, last: &[u32]| {
+            let (with, without) = (shaped(name, None), shaped(base, None));
+            let mut options = forebay::Options::default();
+            options.tuning.memory = Some(1 << 40);
+            let plan = forebay::plan_for(&with.array, &options).unwrap();
+            assert_eq!(plan.coarser.last().unwrap().halvings, last, "{name}");
+            assert_eq!((with.array.dims, with.layers), (without.array.dims, without.layers), "{name}");
+            assert_eq!(without.array.pyramid, None);
+        };
+        check("256cube_multiscale", "256cube", &[0, 3, 2, 2, 0]);
+        check("256cube_multiscale_t", "256cube", &[3, 3, 2, 2, 0]);
+        check("orca2_multiscale", "orca2", &[0, 0, 4, 4]);
+        check("orca2_multiscale_t", "orca2", &[4, 0, 4, 4]);
+    }
+
+    #[test]
     fn the_camera_is_that_of_the_comparisons() {
         let camera = shaped("camera", None);
         let shard: Vec<_> =
@@ -263,9 +293,8 @@ mod tests {
             let said = Scenario::parse(name).err().unwrap();
             assert!(said.contains(word), "{said}");
         };
-        check("256cube_multiscale", "pyramid");
-        check("orca2_multiscale_t", "measure `orca2`");
-        check("cube", "256cube, orca2");
+        check("cube", "256cube, 256cube_multiscale, 256cube_multiscale_t, orca2");
+        check("camera_multiscale", "no scenario");
         check("other_multiscale", "no scenario");
         let scenario = Scenario::parse("smallepoch").unwrap();
         let said = scenario.shape(&changes(Some(100))).err().unwrap();

@@ -117,7 +117,8 @@ impl<'a> Yardsticks<'a> {
                 None => Err(Error::Gpu("there is none".to_owned())),
             },
             (Kind::Codec, Some(chunks)) => {
-                Ok((chunks.encode(&self.threads, self.job.chunks())?.0, self.job.bytes_in()))
+                let count = self.job.chunks();
+                Ok((chunks.encode(&self.threads, count)?.0, count * self.job.plan.chunk_bytes))
             }
             (Kind::Memcpy | Kind::Codec, _) => {
                 Ok((limits::copy(&self.threads, source, &mut self.to, bytes), bytes))
@@ -165,7 +166,14 @@ fn limit(kind: Kind, job: &Job) -> Limit {
     let (name, what, applies) = match kind {
         Kind::Gpu(kind) => return gpu::limit(kind, job),
         Kind::Memcpy => ("memcpy", "the input copied once, on all threads", true),
-        Kind::Codec => ("codec alone", "the same chunks compressed, on all threads", true),
+        Kind::Codec if job.plan.coarser.is_empty() => {
+            ("codec alone", "the same chunks compressed, on all threads", true)
+        }
+        Kind::Codec => {
+            let what = "as many chunks as all levels have compressed, on all threads; those of the coarser ones are \
+                        taken from the array itself";
+            ("codec alone", what, true)
+        }
         // The way that the store does not take is shown for comparison.
         Kind::Buffered => {
             ("buffered write", "the output written to one file and made durable, as the store does", !direct)

@@ -17,7 +17,8 @@ use crate::{Failure, output};
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// What is streamed: 256cube, orca2, medfmt, smallepoch, two_streams or camera
+    /// What is streamed: 256cube, orca2, medfmt, smallepoch, two_streams or camera; with coarser levels
+    /// 256cube_multiscale, orca2_multiscale and, where time is halved too, 256cube_multiscale_t, orca2_multiscale_t
     #[arg(value_name = "SCENARIO", value_parser = Scenario::parse)]
     scenario: &'static Scenario,
 

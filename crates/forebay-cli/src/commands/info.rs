@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use forebay::{About, ArrayInfo, Axis, Image, Inspected, Kind};
+use forebay::{About, ArrayInfo, Axis, Downsampling, Image, Inspected, Kind};
 use serde_json::{Value, json};
 
 use super::verify::{refused, unpublished_json};
@@ -81,8 +81,11 @@ fn image_text(store: &Path, image: &Image) -> String {
     let name = name.map_or(String::new(), |n| format!(" `{n}`"));
     let paths: Vec<_> = levels.iter().map(|l| l.path.as_str()).collect();
     let place = store.join(&image.path);
+    let plural = if levels.len() == 1 { "" } else { "s" };
+    let made = image.multiscales.downsampling.as_ref();
+    let made = made.map_or(String::new(), |d| format!(" made by {}", d.method));
     format!(
-        "Image{name} in {}, level {}\n{}",
+        "Image{name} in {}, level{plural} {}{made}\n{}",
         place.display().to_string().trim_end_matches('/'),
         paths.join(", "),
         human::table(&rows, &[]),
@@ -165,11 +168,13 @@ fn image_json(image: &Image) -> Value {
         |a: &Axis| json!({ "name": a.name, "type": Some(kind(a)).filter(|k| !k.is_empty()), "unit": a.unit });
     let level =
         |l: &forebay::Level| json!({ "path": l.path, "scale": l.scale, "translation": l.translation });
+    let made = |d: &Downsampling| json!({ "type": d.method, "metadata": d.metadata });
     json!({
         "path": image.path,
         "name": image.multiscales.name,
         "axes": image.multiscales.axes.iter().map(axis).collect::<Value>(),
         "levels": image.multiscales.levels.iter().map(level).collect::<Value>(),
+        "downsampling": image.multiscales.downsampling.as_ref().map(made),
     })
 }
 

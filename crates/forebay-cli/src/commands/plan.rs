@@ -1,10 +1,10 @@
 //! `forebay plan`: what `write` would do, without doing it.
 
-use forebay::Plan;
+use forebay::{Array, Plan};
 use serde_json::json;
 
 use crate::args::{Job, Request};
-use crate::{Failure, human, layout, output};
+use crate::{Failure, human, layout, levels, output};
 
 /// Show what `write` would do: layout, memory, and what orders the run; writes nothing
 #[derive(clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let Job { array, options, notes, .. } = args.request.prepare()?;
     let plan = forebay::plan_for(&array, &options)?;
     if args.request.json {
-        output::json(&as_json(&plan, &notes));
+        output::json(&as_json(&plan, &array, &notes));
         return Ok(());
     }
     for note in &notes {
@@ -43,6 +43,10 @@ fn sizes(plan: &Plan) -> String {
         row("batch", batch, plural(plan.batch_epochs.into(), "epoch")),
         row("staging", plan.staging_bytes, "the most that can be reserved at once".to_owned()),
     ];
+    if !plan.coarser.is_empty() {
+        let what = "of the coarser levels, behind the batch in each of its buffers";
+        rows.push(row("levels", levels::batch_bytes(plan), what.to_owned()));
+    }
     rows.extend(plan.total_bytes.map(|t| row("array", t, String::new())));
     format!("Sizes before compression\n{}", human::table(&rows, &[1]))
 }
@@ -80,7 +84,7 @@ fn rows(plan: &Plan) -> String {
     format!("What orders the run ({mode}), and how it is kept (docs/edges.md)\n{}", human::table(&rows, &[]))
 }
 
-fn as_json(plan: &Plan, notes: &[String]) -> serde_json::Value {
+fn as_json(plan: &Plan, array: &Array, notes: &[String]) -> serde_json::Value {
     let holder = |h: &forebay::Holder| json!({ "name": h.name, "copies": h.copies, "bytes": h.bytes, "on_device": h.on_device });
     let mut object = layout::json(plan);
     object["bytes"] = json!({
@@ -89,9 +93,11 @@ fn as_json(plan: &Plan, notes: &[String]) -> serde_json::Value {
         "frame": plan.frame_bytes,
         "epoch": plan.epoch_bytes,
         "batch": plan.batch_chunks() * plan.chunk_bytes,
+        "batch_levels": levels::batch_bytes(plan),
         "staging": plan.staging_bytes,
         "array": plan.total_bytes,
     });
+    object["levels"] = levels::json(plan, array);
     object["batch_epochs"] = json!(plan.batch_epochs);
     object["mode"] = json!(plan.mode.name());
     object["slots"] = json!(plan.slots);

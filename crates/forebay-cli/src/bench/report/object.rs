@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Outcome;
 use crate::bench::run::Run;
 use crate::bench::yardsticks::Limit;
-use crate::{layout, progress};
+use crate::{layout, levels, progress};
 
 impl Outcome<'_> {
     /// The object.
@@ -39,6 +39,7 @@ impl Outcome<'_> {
             "batch_epochs": plan.batch_epochs,
             "slots": plan.slots,
             "mode": plan.mode.name(),
+            "levels": levels::json(plan, &job.array),
             "shards": self.first().shards,
             "shards_open": self.open(),
             "threads": self.threads(),

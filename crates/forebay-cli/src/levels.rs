@@ -1,0 +1,85 @@
+//! The levels of a pyramid, for people and as JSON: what a plan makes of them.
+
+use forebay::{Array, Plan};
+use serde_json::{Value, json};
+
+use crate::human;
+
+/// A table of levels and how the coarser ones are made; nothing where there are none.
+pub(crate) fn text(plan: &Plan) -> Option<String> {
+    let head = ["level".to_owned()].into_iter().chain(plan.stored_dims().map(|d| d.name.clone()));
+    let head = head.chain(["spacing", "halved"].map(str::to_owned)).collect();
+    let rows = [head].into_iter().chain((0..plan.levels()).map(|level| row(plan, level)));
+    let right: Vec<_> = (1..=plan.dims.len()).collect();
+    let table = human::table(&rows.collect::<Vec<_>>(), &right);
+    Some(format!("Levels, each made from the one above by {}\n{table}", made_by(plan)?))
+}
+
+fn row(plan: &Plan, level: usize) -> Vec<String> {
+    let size = |s: Option<u64>| s.map_or("unbounded".to_owned(), |s| s.to_string());
+    let mut row = vec![level.to_string()];
+    row.extend(sizes(plan, level).into_iter().map(size));
+    let scale: Vec<_> = scale(plan, level).iter().map(f64::to_string).collect();
+    row.push(scale.join(" "));
+    let halved = plan.stored_dims().zip(halvings(plan, level)).filter(|(_, n)| *n > 0);
+    let halved: Vec<_> = halved.map(|(d, n)| format!("{} {n}x", d.name)).collect();
+    row.push(halved.join(" "));
+    row
+}
+
+/// Names of the reducers; nothing where there are no coarser levels.
+fn made_by(plan: &Plan) -> Option<String> {
+    let first = plan.coarser.first()?.reduction.reducer;
+    let frames = &plan.dims[plan.grid.append - 1].name;
+    let then = plan.append_reducer().map_or(String::new(), |own| format!(", then {own} along {frames}"));
+    Some(format!("{first}{then}"))
+}
+
+/// How many levels, and how they are made, in a line; nothing where there are no coarser ones.
+pub(crate) fn words(plan: &Plan) -> String {
+    let halved = |d: usize| plan.coarser.iter().any(|l| l.halvings[d] > 0);
+    let halved = plan.order.positions.iter().filter(|d| halved(**d)).map(|&d| plan.dims[d].name.as_str());
+    let names = halved.collect::<Vec<_>>().join(" ");
+    made_by(plan).map_or(String::new(), |made| format!("{}: {names} halved by {made}", plan.levels()))
+}
+
+/// Extents in storage order; `None`: unbounded.
+fn sizes(plan: &Plan, level: usize) -> Vec<Option<u64>> {
+    let size = |&d: &usize| match level.checked_sub(1) {
+        Some(l) => plan.coarser[l].sizes[d],
+        None => plan.dims[d].size,
+    };
+    plan.order.positions.iter().map(size).collect()
+}
+
+/// How often each dimension was halved, in storage order.
+fn halvings(plan: &Plan, level: usize) -> Vec<u32> {
+    let halvings = |&d: &usize| level.checked_sub(1).map_or(0, |l| plan.coarser[l].halvings[d]);
+    plan.order.positions.iter().map(halvings).collect()
+}
+
+/// Distance between elements along each dimension, in storage order.
+fn scale(plan: &Plan, level: usize) -> Vec<f64> {
+    let dims = plan.stored_dims().zip(halvings(plan, level));
+    dims.map(|(d, n)| d.scale.unwrap_or(1.0) * f64::from(n).exp2()).collect()
+}
+
+/// Bytes of each batch buffer that are the coarser levels', before compression.
+pub(crate) fn batch_bytes(plan: &Plan) -> u64 {
+    (plan.pool_chunks() - plan.batch_chunks()) * plan.chunk_bytes
+}
+
+/// All levels, the array itself first.
+pub(crate) fn json(plan: &Plan, array: &Array) -> Value {
+    // A plain array by itself is no member of a group.
+    let alone = array.plain && array.pyramid.is_none();
+    let level = |level: usize| {
+        json!({
+            "path": if alone { String::new() } else { level.to_string() },
+            "shape": sizes(plan, level),
+            "scale": scale(plan, level),
+            "halvings": halvings(plan, level),
+        })
+    };
+    (0..plan.levels()).map(level).collect()
+}

@@ -56,7 +56,11 @@ impl Keeper {
             return due;
         }
         // One that fails is not tried again: the run has failed, and says so.
-        let extents: Vec<_> = rows.iter().enumerate().map(|(l, r)| run.plan.extent_of_rows(l, *r)).collect();
+        // The last row of a stream that ends early is finished, and not full.
+        let most = run.counts.get().appended.div_ceil(run.plan.slice_bytes);
+        let extent =
+            |(l, rows): (usize, &u64)| run.plan.extent_of_rows(l, *rows).min(run.plan.extent_at(l, most));
+        let extents: Vec<_> = rows.iter().enumerate().map(extent).collect();
         self.published = rows;
         if let Err(error) = publish(run, &extents) {
             run.fault.keep(error);

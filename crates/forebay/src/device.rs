@@ -60,7 +60,7 @@ impl Choice {
     fn gpu(ordinal: u32, array: &Config, free: &Plan) -> Result<Choice, ::device::Error> {
         // First what needs no driver: it is not woken for what it cannot do.
         cuda::takes(&array.codec, free.chunk_bytes)?;
-        if array.pyramid.is_some() {
+        if !free.coarser.is_empty() {
             let why = "the GPU makes no pyramids yet: run on the host, or leave the pyramid out";
             return Err(::device::Error::new(Operation::Reduce, why));
         }

@@ -143,8 +143,12 @@ impl Metadata {
         let named = self.plan.order.positions.iter().copied().filter(|&d| halved(d));
         let dims = named.filter(|&d| own.is_none() || d != frames);
         let dims: Vec<_> = dims.map(|d| self.plan.dims[d].name.as_str()).collect();
-        let then = own.map(|reducer| (self.plan.dims[frames].name.as_str(), reducer));
-        Some(Downsampling::new(first, &dims, then))
+        let frames = self.plan.dims[frames].name.as_str();
+        Some(match own {
+            // Nothing else is halved: the other reducer has nothing to do.
+            Some(reducer) if dims.is_empty() => Downsampling::new(reducer, &[frames], None),
+            own => Downsampling::new(first, &dims, own.map(|reducer| (frames, reducer))),
+        })
     }
 }
 

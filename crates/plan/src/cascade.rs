@@ -327,7 +327,7 @@ impl Plan {
         // stream ends with the last of them.
         let most = match self.run_epochs(0) {
             Some(run) if self.grid.append > 1 => {
-                (epochs / run).saturating_mul(run.div_ceil(step)) + epochs % run / step + 2
+                (epochs / run).saturating_mul(run.div_ceil(step)) + (epochs % run).div_ceil(step) + 2
             }
             _ => epochs / step + 2,
         };
@@ -341,7 +341,14 @@ impl Plan {
         (0..self.levels()).map(of).fold(0, u64::saturating_add)
     }
 
-    /// Bytes that a place of the pool's or of the pyramid's has: see [`Plan::room`].
+    /// Bytes of the steps of a batch, in a list that grows by doubling.
+    pub(crate) fn steps_bytes(&self) -> u64 {
+        // Each epoch above is taken once, and may be kept; each that is made may be copied, and filled up.
+        let of = |level: usize| 2 * (self.most_epochs(level - 1) + self.most_epochs(level) + 1);
+        (1..self.levels()).map(of).sum::<u64>() * 2 * size_of::<Step>() as u64
+    }
+
+    /// Bytes in which epochs of coarser levels are built, and epochs are kept: see [`Plan::room`].
     #[must_use]
     pub fn pyramid_bytes(&self) -> u64 {
         self.coarser.iter().map(|l| self.rooms_of(l).iter().sum::<u64>()).sum()
@@ -396,5 +403,80 @@ impl Plan {
     pub fn extent_at(&self, level: usize, extent: u64) -> u64 {
         let halvings = level.checked_sub(1).map_or(0, |l| self.coarser[l].halvings[0]);
         extent.div_ceil(1 << halvings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, DType, Dim, Facts, Memory, OwnMemory, Pyramid, Tuning};
+
+    /// Frames that follow one another along `z`, in runs of so many, batches of so many, as many levels as there can be.
+    fn plan(run: u64, depth: u64, batch: u64) -> Plan {
+        let dims =
+            vec![Dim::unbounded("t").chunk(1), Dim::new("z", run).chunk(depth), Dim::new("x", 2).chunk(2)];
+        let dims = if depth > 1 { dims[1..].to_vec() } else { dims };
+        let asked = Pyramid {
+            dims: vec!["z".to_owned()],
+            reducer: Reducer::Mean,
+            append: None,
+            levels: None,
+            keep_aspect: false,
+        };
+        let config = Config { plain: true, pyramid: Some(asked), ..Config::new(DType::U8, dims) };
+        let tuning = Tuning { batch_bytes: Some(batch * depth * 2), ..Tuning::default() };
+        let own = OwnMemory::default();
+        let facts = Facts { memory: Memory::Host, alignment: 0, gate: true, process: 0, own };
+        Plan::new(&config, &tuning, facts).unwrap()
+    }
+
+    /// Every batch of a stream, in full ones and what is left; `told`: the end is known when the last full one is kicked.
+    fn batches(plan: &Plan, epochs: u64, extent: u64, told: bool) -> Vec<Cascade> {
+        let (end, full) = (End { epochs, extent }, u64::from(plan.batch_epochs));
+        let (mut first, mut made, mut ended) = (0, Vec::new(), false);
+        while first + full <= epochs {
+            let here = (told && first + 2 * full > epochs).then_some(end);
+            made.push(Cascade::new(plan, first, full as u32, here));
+            first += full;
+            ended |= here.is_some() && first == epochs;
+        }
+        made.push(Cascade::new(plan, first, (epochs - first) as u32, Some(end).filter(|_| !ended)));
+        made
+    }
+
+    /// Whatever is the phase of runs and batches: each epoch of each level is made once and in its turn, a batch never makes
+    /// more of a level than there is room for, and nothing stands behind the end of the pool.
+    #[test]
+    fn each_epoch_is_made_once_and_has_room() {
+        for (run, depth, batch) in
+            (1..14).flat_map(|r| (1..4).flat_map(move |d| (1..10).map(move |b| (r, d, b))))
+        {
+            let plan = plan(run, depth, batch);
+            for (epochs, told) in (0..30).flat_map(|e| [(e, false), (e, true)]) {
+                let epochs = plan.grid.epochs().map_or(epochs, |all| all.min(epochs));
+                let extent = if depth > 1 { (epochs * depth).min(run) } else { epochs.div_ceil(run) };
+                let mut next = vec![0; plan.levels()];
+                for cascade in batches(&plan, epochs, extent, told) {
+                    for (level, part) in cascade.parts.iter().enumerate() {
+                        let room = plan.most_epochs(level);
+                        assert!(
+                            u64::from(part.epochs) <= room,
+                            "{run} {depth} {batch}: {part:?}, room for {room}"
+                        );
+                        let end = part.place + u64::from(part.epochs) * plan.grid_of(level).chunks_per_epoch;
+                        assert!(end <= plan.pool_chunks(), "{run} {depth} {batch}: {part:?}");
+                        assert!(part.epochs == 0 || part.first_epoch == next[level], "{part:?}");
+                        next[level] += u64::from(part.epochs);
+                    }
+                }
+                // What the runs that were begun have of each level.
+                for (level, made) in next.iter().enumerate() {
+                    let per_run = plan.run_epochs(0).unwrap_or(u64::MAX);
+                    let of = |epochs: u64| epochs.div_ceil(1 << plan.frame_halvings(level));
+                    let want = epochs / per_run * of(per_run) + of(epochs % per_run);
+                    assert_eq!(*made, want, "{run} {depth} {batch}: level {level} of {epochs} epochs");
+                }
+            }
+        }
     }
 }

@@ -101,6 +101,7 @@ impl Plan {
         let chunk = self.dims[0].chunk.unwrap_or(1);
         let of_batch = [
             "chunk pool",
+            "pyramid",
             "codec scratch",
             "packed",
             "host payload",

@@ -108,6 +108,9 @@ const MOST_GATHERED: u64 = 512 << 10;
 /// Bytes of an append up to which it is gathered: to copy more once again would cost as much as a step of the orchestration.
 pub const SMALL_APPEND: u64 = 2048;
 
+/// Epochs of a batch, at the most, where coarser levels halve frames: each takes steps of its own.
+const MOST_BUILT: u32 = 4096;
+
 /// Copies of the staging buffer: one is filled while the other is scattered.
 pub(crate) const STAGING_COPIES: u64 = 2;
 
@@ -165,6 +168,9 @@ impl Plan {
             grid,
             coarser,
         };
+        if plan.coarser.iter().any(Level::is_built) {
+            plan.batch_epochs = plan.batch_epochs.min(MOST_BUILT);
+        }
         plan.budget = plan.derive_budget()?;
         if tuning.memory.is_none() && facts.own.bytes.is_none() { Ok(plan) } else { plan.fit(tuning) }
     }
@@ -294,6 +300,7 @@ impl Plan {
         hold("chunk pool", slots, bytes(self.chunk_bytes)?);
         if !self.coarser.is_empty() {
             hold("pyramid", 1, self.pyramid_bytes());
+            hold("pyramid steps", 1, self.steps_bytes());
         }
         if !self.codec.is_none() {
             hold("codec scratch", 1, bytes(self.slot_bytes() + 8)?);
@@ -321,7 +328,8 @@ impl Plan {
                 hold("host tail", 1, tail);
             }
         }
-        hold("chunk tables", 1, self.grid.chunks_per_epoch * 16);
+        let tables: u64 = (0..self.levels()).map(|level| self.grid_of(level).chunks_per_epoch * 16).sum();
+        hold("chunk tables", 1, tables);
         hold("shard indexes", slots, self.footers_bytes());
         // One entry of 24 bytes for each chunk of each shard that is open at a time, and its object with its names.
         hold("open shards", self.shards_of_rows(), self.grid.chunks_per_shard * 24 + OBJECT_BYTES);

@@ -368,7 +368,7 @@ impl<'a, T: Element> Band<'a, T> {
             match piece {
                 Piece::Single(at) => self.samples(&[at + done], false, to, scratch),
                 Piece::Straddling(first, second) => {
-                    self.samples(&[first + done, second + done], false, to, scratch)
+                    self.samples(&[first + done, second + done], false, to, scratch);
                 }
                 Piece::Pairs(at) => self.samples(&[at + 2 * done], true, to, scratch),
             }

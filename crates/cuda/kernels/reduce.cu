@@ -358,16 +358,16 @@ template <typename T> static __device__ void reduce(const ReduceParams &p) {
 }
 
 #define REDUCE(name, T)                                                                                                \
-    extern "C" __global__ void reduce_##name(const __grid_constant__ ReduceParams p) { reduce<T>(p); }
+    extern "C" __global__ void name(const __grid_constant__ ReduceParams p) { reduce<T>(p); }
 
-REDUCE(u8, U8)
-REDUCE(u16, U16)
-REDUCE(u32, U32)
-REDUCE(u64, U64)
-REDUCE(i8, I8)
-REDUCE(i16, I16)
-REDUCE(i32, I32)
-REDUCE(i64, I64)
-REDUCE(f16, F16)
-REDUCE(f32, F32)
-REDUCE(f64, F64)
+REDUCE(reduce_u8, U8)
+REDUCE(reduce_u16, U16)
+REDUCE(reduce_u32, U32)
+REDUCE(reduce_u64, U64)
+REDUCE(reduce_i8, I8)
+REDUCE(reduce_i16, I16)
+REDUCE(reduce_i32, I32)
+REDUCE(reduce_i64, I64)
+REDUCE(reduce_f16, F16)
+REDUCE(reduce_f32, F32)
+REDUCE(reduce_f64, F64)

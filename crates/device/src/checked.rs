@@ -226,8 +226,7 @@ impl<D: Device> Device for Checked<D> {
 
     fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
         let touches = job.touches();
-        let (before, from, to) =
-            (job.before.map(crate::memory::Read::inner), job.from.inner(), job.to.inner());
+        let (before, from, to) = (job.before.map(crate::Read::inner), job.from.inner(), job.to.inner());
         let job = ReduceJob { before, from, to, ..job };
         self.run(on, touches, |device| device.reduce(on, job))
     }

@@ -25,7 +25,9 @@ impl<T: Element> Samples<'_, T> {
     /// Reduces them to `to`. `keys` is room that is used again.
     pub(super) fn reduce(self, reducer: Reducer, to: &mut [T::Raw], keys: &mut Vec<T::Key>) {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2")
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
         {
             // SAFETY: the processor has these instructions.
             return unsafe { wide(self, reducer, to, keys) };

@@ -552,8 +552,16 @@ fn the_demo_streams_reports_and_says_how_to_open_it() {
     let again = desk.run(&args);
     assert_eq!(again.code, Some(2));
     assert!(again.said.contains("forebay-demo.ome.zarr") && again.said.contains("--overwrite"));
-    desk.run(&["demo", "--seconds", "1", "--size", "256", "--overwrite"]).fine();
-    desk.run(&["verify", "forebay-demo.ome.zarr"]).fine();
+    let levels = |more: &[&str]| {
+        // On a GPU it would be without them, so the host is named.
+        let args = ["demo", "--seconds", "1", "--codec", "none", "--device", "host", "--overwrite"];
+        desk.run(&[&args[..], more].concat()).fine();
+        desk.run(&["verify", "forebay-demo.ome.zarr"]).fine();
+        let info = desk.run(&["info", "forebay-demo.ome.zarr", "--json"]).fine().json();
+        info["images"][0]["levels"].as_array().unwrap().len()
+    };
+    assert_eq!(levels(&["--size", "256", "--no-pyramid"]), 1);
+    assert!(levels(&["--size", "1024"]) > 1);
 }
 
 #[test]

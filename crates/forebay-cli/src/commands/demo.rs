@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use forebay::{Array, Codec, DType, Dim, Metrics, Options, Writer};
+use forebay::{Array, Codec, DType, Dim, Metrics, Options, Pyramid, Reducer, Writer};
 use serde_json::json;
 
 use crate::args::{Tune, codec, image_name};
@@ -18,8 +18,8 @@ const MOST_BYTES: u64 = 2_000_000_000;
 
 /// See it work: a synthetic camera streams for ten seconds (at most 2 GB on disk)
 ///
-/// The camera shows moving spots with offset and shot noise. It is as fast as the writer lets it be, so the rate
-/// that is shown is what this machine can take with this codec.
+/// The camera shows moving spots with offset and shot noise. Coarser levels, for viewers to zoom, are written as well. It is
+/// as fast as the writer lets it be, so the rate that is shown is what this machine can take with this codec.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The store to make
@@ -38,6 +38,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PIXELS", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(64..=8192))]
     size: u64,
 
+    /// Write the frames only, without coarser levels: faster
+    #[arg(long)]
+    no_pyramid: bool,
+
     /// Replace a Zarr store that is already there
     #[arg(long)]
     overwrite: bool,
@@ -55,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut options = args.tuning.options();
     options.overwrite = args.overwrite;
     options.name = image_name(&args.out);
-    let array = args.array();
+    let array = args.array(&options)?;
     let plan = forebay::plan_for(&array, &options)?;
     refuse_early(&args.out, &options)?;
     let stop = Stop::listen()?;
@@ -72,7 +76,24 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 impl Args {
-    fn array(&self) -> Array {
+    /// What is written: with coarser levels, where they are wanted and the device makes them.
+    fn array(&self, options: &Options) -> Result<Array, Failure> {
+        let alone = self.frames();
+        if self.no_pyramid {
+            return Ok(alone);
+        }
+        if forebay::plan_for(&alone, options)?.facts.own.bytes.is_some() {
+            output::say(
+                "  note: no coarser levels are written, for the GPU makes none yet; --device host does\n",
+            );
+            return Ok(alone);
+        }
+        let dims = ["y", "x"].map(str::to_owned).to_vec();
+        let asked = Pyramid { dims, reducer: Reducer::Mean, append: None, levels: None, keep_aspect: false };
+        Ok(Array { pyramid: Some(asked), ..alone })
+    }
+
+    fn frames(&self) -> Array {
         let dims = vec![
             Dim::unbounded("t").scale(0.01, "second"),
             Dim::new("y", self.size).scale(0.108, "micrometer"),
@@ -111,9 +132,11 @@ fn stream(
     Ok(())
 }
 
-/// What the store can come to, if nothing of what is on its way can be compressed.
+/// What the store can come to, if nothing of what is on its way can be compressed. All coarser levels together have a third
+/// of the bytes, and less than half whatever their edges are.
 fn most_on_disk(metrics: &Metrics) -> u64 {
-    metrics.bytes_out + metrics.bytes_in.saturating_sub(metrics.bytes_chunked)
+    let coming = metrics.bytes_in.saturating_sub(metrics.bytes_chunked);
+    metrics.bytes_out + coming + coming / 2
 }
 
 fn conclude(outcome: &Outcome<'_>, interrupted: bool, json: bool) -> Result<(), Failure> {

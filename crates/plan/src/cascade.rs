@@ -413,8 +413,9 @@ mod tests {
 
     /// Frames that follow one another along `z`, in runs of so many, batches of so many, as many levels as there can be.
     fn plan(run: u64, depth: u64, batch: u64) -> Plan {
-        let dims =
-            vec![Dim::unbounded("t").chunk(1), Dim::new("z", run).chunk(depth), Dim::new("x", 2).chunk(2)];
+        let dim = |name: &str, size: u64, chunk: u64| Dim::new(name, size).chunk(chunk).chunks_per_shard(1);
+        let first = Dim::unbounded("t").chunk(1).chunks_per_shard(1);
+        let dims = vec![first, dim("z", run, depth), dim("x", 2, 2)];
         let dims = if depth > 1 { dims[1..].to_vec() } else { dims };
         let asked = Pyramid {
             dims: vec!["z".to_owned()],

@@ -43,7 +43,7 @@ fn with_pyramids() -> Vec<Scenario> {
 }
 
 /// Points of choice of a run by chance: one in ten has more (`schedules` counts them).
-const POINTS: u64 = 800;
+const POINTS: u64 = 1000;
 
 /// Half of the schedules with equal chances at each point, half by priorities, for faults of depth 1 to 4.
 fn chooser(seed: u64) -> Box<dyn Chooser> {

@@ -122,15 +122,24 @@ impl Scenario {
 
     /// A script by chance: chunks, shards and batches of one to three, cut in any way.
     pub(crate) fn script(self, numbers: &mut Numbers) -> Script {
+        let runs = self.pyramid && numbers.below(3) == 0;
         let mut some = |most| 1 + numbers.below(most);
-        let dims = vec![
-            Dim::unbounded("t").chunk(some(2)).chunks_per_shard(some(3)),
-            Dim::new("y", 3 + some(4)).chunk(3).chunks_per_shard(some(2)),
-            Dim::new("x", 4 + some(3)).chunk(4).chunks_per_shard(some(2)),
-        ];
+        let dims = match runs {
+            // Frames along z, in runs that end in mid-batch.
+            true => vec![
+                Dim::unbounded("t").chunk(1).chunks_per_shard(some(3)),
+                Dim::new("z", 1 + some(6)).chunk(1).chunks_per_shard(some(2)),
+                Dim::new("y", 5).chunk(3).chunks_per_shard(some(2)),
+            ],
+            false => vec![
+                Dim::unbounded("t").chunk(some(2)).chunks_per_shard(some(3)),
+                Dim::new("y", 3 + some(4)).chunk(3).chunks_per_shard(some(2)),
+                Dim::new("x", 4 + some(3)).chunk(4).chunks_per_shard(some(2)),
+            ],
+        };
         let fill = if numbers.below(2) == 0 { "0" } else { "7" };
         let batch = 1 + numbers.below(600);
-        let pyramid = self.pyramid.then(|| pyramid_by_chance(numbers));
+        let pyramid = self.pyramid.then(|| pyramid_by_chance(runs, numbers));
         let mut plan = self.plan(dims, fill, batch, pyramid);
         // Smaller than a plan makes it, so that a few frames go round the ring.
         plan.staging_bytes = plan.frame_bytes + numbers.below(plan.frame_bytes);
@@ -208,12 +217,15 @@ fn milliseconds(count: u64) -> Duration {
 }
 
 /// Some dimensions halved by any reducers, one to three times.
-fn pyramid_by_chance(numbers: &mut Numbers) -> Pyramid {
-    let halved = [&["t"][..], &["y"], &["t", "y"], &["y", "x"], &["t", "y", "x"]];
+fn pyramid_by_chance(runs: bool, numbers: &mut Numbers) -> Pyramid {
+    let halved = match runs {
+        true => [&["z"][..], &["y"], &["z", "y"], &["z"], &["z", "y"]],
+        false => [&["t"][..], &["y"], &["t", "y"], &["y", "x"], &["t", "y", "x"]],
+    };
     let dims = halved[numbers.below(5) as usize];
     let mut reducer = || Reducer::ALL[numbers.below(8) as usize];
     let (reducer, own) = (reducer(), reducer());
-    let append = (dims[0] == "t" && numbers.below(2) == 0).then_some(own);
+    let append = (matches!(dims[0], "t" | "z") && numbers.below(2) == 0).then_some(own);
     let levels = Some(1 + numbers.below(3) as u32);
     Pyramid {
         dims: dims.iter().map(|d| (*d).to_owned()).collect(),

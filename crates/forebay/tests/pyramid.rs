@@ -128,7 +128,7 @@ fn check(array: &Array, elements: &[u16], way: &Way) -> Vec<Vec<usize>> {
     let (mut above, mut shapes) = (words(&above), vec![shape.clone()]);
     assert_eq!(above[..elements.len()], *elements, "the array itself");
     for level in 1.. {
-        let levels = asked.levels.map_or(true, |most| level <= most as usize);
+        let levels = asked.levels.is_none_or(|most| level <= most as usize);
         let ends = |d: &usize| planned[*d].is_none_or(|n| n <= array.dims[*d].chunk.unwrap());
         let all_end = dims.iter().all(|d| ends(d) && (planned[*d].is_some() || asked.levels.is_none()));
         let there = store.get(&format!("{level}/zarr.json")).unwrap().is_some();

@@ -118,15 +118,15 @@ fn stream(
     stop: &Stop,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
+    // Opening may take a while where others are at work: the time is that of the frames.
+    let opened = writer.metrics().elapsed;
     for i in 0.. {
         let metrics = writer.metrics();
-        if stop.asked()
-            || metrics.elapsed >= Duration::from_secs(seconds)
-            || most_on_disk(&metrics) > MOST_BYTES
-        {
+        let elapsed = metrics.elapsed.saturating_sub(opened);
+        if stop.asked() || elapsed >= Duration::from_secs(seconds) || most_on_disk(&metrics) > MOST_BYTES {
             break;
         }
-        progress.show(&metrics, metrics.elapsed.as_millis() as u64);
+        progress.show(&metrics, elapsed.as_millis() as u64);
         writer.append_slice(camera.frame(i))?;
     }
     Ok(())

@@ -297,9 +297,9 @@ impl Drawn {
 fn published(drawn: &Drawn, extents: &Arc<Extents>, sink: &Arc<Sink>) -> forebay_flow::Published {
     let (extents, seen) = (extents.clone(), sink.seen());
     let fault = drawn.fault;
-    Box::new(move |extents: &[u64]| {
+    Box::new(move |levels: &[u64]| {
         // There is one level.
-        let extent = extents[0];
+        let extent = levels[0];
         let whole = SHARDS * extent.div_ceil(ROW) as usize;
         let stored =
             seen.lock().unwrap().keys().take(whole).filter(|k| row(k) < extent.div_ceil(ROW)).count();

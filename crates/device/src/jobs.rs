@@ -130,22 +130,6 @@ impl ReduceJob<'_> {
     pub fn touches(&self) -> impl IntoIterator<Item = Option<Touch>> + use<> {
         [self.before.as_ref().and_then(Read::touch), self.from.touch(), self.to.touch()]
     }
-
-    /// The same job for a lane that runs it after the borrows have ended.
-    ///
-    /// # Safety
-    /// As for [`Read::detach`] and [`Write::detach`].
-    #[must_use]
-    pub unsafe fn detach(self) -> ReduceJob<'static> {
-        // SAFETY: the caller vouches for it.
-        let before = self.before.map(|read| unsafe { read.detach() });
-        // SAFETY: as above.
-        let from = unsafe { self.from.detach() };
-        // SAFETY: as above.
-        let to = unsafe { self.to.detach() };
-        let ReduceJob { reduction, epochs, window, .. } = self;
-        ReduceJob { reduction, epochs, window, before, from, to }
-    }
 }
 
 impl EncodeJob<'_> {
@@ -195,6 +179,7 @@ macro_rules! detach {
 
 detach!(CopyJob { views: from, to; rest: });
 detach!(FillJob { views: to; rest: element, size });
+detach!(ReduceJob { views: before, from, to; rest: reduction, epochs, window });
 detach!(EncodeJob { views: pool, scratch, sizes; rest: chunks, stride });
 detach!(ScatterJob { views: source, pool; rest: geometry, first, count });
 detach!(Tails { views: bytes, lengths; rest: });
@@ -227,16 +212,29 @@ impl Sizes<'_> {
     }
 }
 
-/// Tails that may be missing.
-trait MaybeTails {
+/// Views that may be missing.
+trait Maybe {
+    type Later;
+
     /// # Safety
     /// As for [`Read::detach`].
-    unsafe fn detach(self) -> Option<Tails<'static>>;
+    unsafe fn detach(self) -> Self::Later;
 }
 
-impl MaybeTails for Option<Tails<'_>> {
-    unsafe fn detach(self) -> Option<Tails<'static>> {
+impl Maybe for Option<Tails<'_>> {
+    type Later = Option<Tails<'static>>;
+
+    unsafe fn detach(self) -> Self::Later {
         // SAFETY: the caller vouches for it.
         self.map(|tails| unsafe { tails.detach() })
+    }
+}
+
+impl Maybe for Option<Read<'_>> {
+    type Later = Option<Read<'static>>;
+
+    unsafe fn detach(self) -> Self::Later {
+        // SAFETY: the caller vouches for it.
+        self.map(|read| unsafe { read.detach() })
     }
 }

@@ -363,7 +363,8 @@ impl Array {
         // What the keeper met on its way out counts too.
         let closed = closed.and_then(|closed| {
             self.run.fault.check()?;
-            keeper::publish(&self.run, &self.extents(closed.extent)).map_err(|e| self.run.fail(e))?;
+            keeper::publish(&self.run, &self.run.plan.extents(closed.extent))
+                .map_err(|e| self.run.fail(e))?;
             Ok(Closed { progress: self.progress(), ..closed })
         });
         closed.map_err(|first| match self.unanswered() {
@@ -383,12 +384,6 @@ impl Array {
             (0, 0) => Ok(()),
             (bytes, objects) => Err(Error::Unanswered { first: Box::new(first), bytes, objects }),
         }
-    }
-
-    /// Extent of each level, where the array has this one.
-    fn extents(&self, extent: u64) -> Vec<u64> {
-        let plan = &self.run.plan;
-        (0..plan.levels()).map(|level| plan.extent_at(level, extent)).collect()
     }
 
     /// Everything written and every shard finished.

@@ -1,6 +1,6 @@
 //! The levels of a pyramid, for people and as JSON: what a plan makes of them.
 
-use forebay::{Array, Plan};
+use forebay::{Array, Plan, Spacing};
 use serde_json::{Value, json};
 
 use crate::human;
@@ -37,31 +37,28 @@ fn made_by(plan: &Plan) -> Option<String> {
 
 /// How many levels, and how they are made, in a line; nothing where there are no coarser ones.
 pub(crate) fn words(plan: &Plan) -> String {
-    let halved = |d: usize| plan.coarser.iter().any(|l| l.halvings[d] > 0);
-    let halved = plan.order.positions.iter().filter(|d| halved(**d)).map(|&d| plan.dims[d].name.as_str());
-    let names = halved.collect::<Vec<_>>().join(" ");
+    let names = plan.halved().map(|d| plan.dims[d].name.as_str()).collect::<Vec<_>>().join(" ");
     made_by(plan).map_or(String::new(), |made| format!("{}: {names} halved by {made}", plan.levels()))
 }
 
 /// Extents in storage order; `None`: unbounded.
 fn sizes(plan: &Plan, level: usize) -> Vec<Option<u64>> {
-    let size = |&d: &usize| match level.checked_sub(1) {
-        Some(l) => plan.coarser[l].sizes[d],
-        None => plan.dims[d].size,
-    };
-    plan.order.positions.iter().map(size).collect()
+    plan.order.positions.iter().map(|&d| plan.size_of(level, d)).collect()
 }
 
 /// How often each dimension was halved, in storage order.
 fn halvings(plan: &Plan, level: usize) -> Vec<u32> {
-    let halvings = |&d: &usize| level.checked_sub(1).map_or(0, |l| plan.coarser[l].halvings[d]);
-    plan.order.positions.iter().map(halvings).collect()
+    plan.order.positions.iter().map(|&d| plan.halvings_of(level, d)).collect()
 }
 
 /// Distance between elements along each dimension, in storage order.
 fn scale(plan: &Plan, level: usize) -> Vec<f64> {
-    let dims = plan.stored_dims().zip(halvings(plan, level));
-    dims.map(|(d, n)| d.scale.unwrap_or(1.0) * f64::from(n).exp2()).collect()
+    let spacing = |&d: &usize| Spacing {
+        base: plan.dims[d].scale.unwrap_or(1.0),
+        halvings: plan.halvings_of(level, d),
+        centred: plan.is_centred(d),
+    };
+    plan.order.positions.iter().map(|d| spacing(d).scale()).collect()
 }
 
 /// Bytes of each batch buffer that are the coarser levels', before compression.
@@ -72,7 +69,7 @@ pub(crate) fn batch_bytes(plan: &Plan) -> u64 {
 /// All levels, the array itself first.
 pub(crate) fn json(plan: &Plan, array: &Array) -> Value {
     // A plain array by itself is no member of a group.
-    let alone = array.plain && array.pyramid.is_none();
+    let alone = array.is_alone();
     let level = |level: usize| {
         json!({
             "path": if alone { String::new() } else { level.to_string() },

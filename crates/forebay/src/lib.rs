@@ -50,7 +50,7 @@ pub use contents::Unpublished;
 pub use device::device_for;
 pub use element::Element;
 pub use error::Error;
-pub use format::{Axis, Channel, Downsampling, Level, Multiscales, Window};
+pub use format::{Axis, Channel, Downsampling, Level, Multiscales, Spacing, Window};
 pub use inspect::{About, ArrayInfo, Image, Inspected, about, inspect};
 pub use metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
 pub use options::{DeviceChoice, Options};

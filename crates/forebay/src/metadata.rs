@@ -34,8 +34,8 @@ impl Metadata {
         if let Some(taken) = ["ome", "forebay"].into_iter().find(|k| attributes.contains_key(*k)) {
             return Err(Error::Attribute(taken.to_owned()));
         }
-        let alone = config.plain && config.pyramid.is_none();
-        Ok(Metadata { plan, store, plain: config.plain, alone, name, attributes, request: None })
+        let (plain, alone) = (config.plain, config.is_alone());
+        Ok(Metadata { plan, store, plain, alone, name, attributes, request: None })
     }
 
     /// The same documents, which say what codec was asked for.
@@ -127,21 +127,17 @@ impl Metadata {
     fn spacings(&self, level: usize) -> Vec<Spacing> {
         let spacing = |&d: &usize| {
             let base = self.plan.dims[d].scale.unwrap_or(1.0);
-            let coarser = level.checked_sub(1).map(|l| &self.plan.coarser[l]);
-            let halvings = coarser.map_or(0, |l| l.halvings[d]);
-            Spacing { base, halvings, centred: self.plan.is_centred(d) }
+            Spacing { base, halvings: self.plan.halvings_of(level, d), centred: self.plan.is_centred(d) }
         };
         self.plan.order.positions.iter().map(spacing).collect()
     }
 
     /// How the coarser levels are made.
     fn downsampling(&self) -> Option<Downsampling> {
-        let halved = |d: usize| self.plan.coarser.iter().any(|l| l.halvings[d] > 0);
         let first = self.plan.coarser.first()?.reduction.reducer;
         let frames = self.plan.grid.append - 1;
         let own = self.plan.append_reducer();
-        let named = self.plan.order.positions.iter().copied().filter(|&d| halved(d));
-        let dims = named.filter(|&d| own.is_none() || d != frames);
+        let dims = self.plan.halved().filter(|&d| own.is_none() || d != frames);
         let dims: Vec<_> = dims.map(|d| self.plan.dims[d].name.as_str()).collect();
         let frames = self.plan.dims[frames].name.as_str();
         Some(match own {

@@ -247,9 +247,7 @@ impl Writer {
         };
         let closed = array.close().inspect_err(|error| self.keep_what_is_held(error))?;
         self.store.sync()?;
-        let extents: Vec<_> =
-            (0..self.plan.levels()).map(|l| self.plan.extent_at(l, closed.extent)).collect();
-        self.metadata.publish(&extents, true)?;
+        self.metadata.publish(&self.plan.extents(closed.extent), true)?;
         // Its memory goes only now: it does not keep readers waiting.
         Ok(Report {
             shape: self.plan.shape(0, closed.extent),

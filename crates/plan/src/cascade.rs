@@ -99,6 +99,9 @@ impl Cascade {
         let mut maker = Maker { plan, end, cascade: Cascade::default() };
         let part = Part { first_epoch: first, epochs, place: 0 };
         maker.cascade.parts.push(part);
+        if plan.coarser.is_empty() {
+            return maker.cascade;
+        }
         let per_epoch = plan.grid.chunks_per_epoch;
         let made = |i: u64| {
             let (run, epoch) = plan.run_of(0, first + i);
@@ -165,7 +168,7 @@ impl Maker<'_> {
             let offset = 2 * built as i64 - seen as i64;
             let missing = self.missing(l, s);
             let window = Window { first, end, offset, valid, missing };
-            self.reduce(l, window, waits, Some(from));
+            self.reduce(l, window, (waits, Some(from)), Place::Built(l));
             if s % 2 == 1 || source.last {
                 made.push(self.complete(
                     l,
@@ -203,16 +206,22 @@ impl Maker<'_> {
             let offset = -1 - 2 * frames as i64;
             let missing = self.missing(l, s);
             let window = Window { first: frames, end: frames + 1, offset, valid: 0, missing };
-            self.reduce(l, window, Some(Place::Kept(l)), None);
+            self.reduce(l, window, (Some(Place::Kept(l)), None), Place::Built(l));
             frames += 1;
         }
         let source = Made { run, epoch: s, place: 0, last: true };
         Some(self.complete(l, level, (&source, frames), place))
     }
 
-    fn reduce(&mut self, level: usize, window: Window, before: Option<Place>, from: Option<Place>) {
+    /// Frames of one epoch, where there are any to be made.
+    fn reduce(
+        &mut self,
+        level: usize,
+        window: Window,
+        (before, from): (Option<Place>, Option<Place>),
+        to: Place,
+    ) {
         if window.first < window.end {
-            let to = Place::Built(level);
             self.cascade.steps.push(Step::Reduce { level, epochs: 1, window, before, from, to });
         }
     }
@@ -221,17 +230,8 @@ impl Maker<'_> {
     fn complete(&mut self, l: usize, level: &Level, (source, frames): (&Made, u64), place: u64) -> Made {
         let (depth, from, to) = (level.reduction.depth, Place::Built(l), Place::Pool(place));
         self.cascade.steps.push(Step::Copy { level: l, from, to });
-        if frames < depth {
-            let window = Window { first: frames, end: depth, offset: 0, valid: 0, missing: Missing::Cut };
-            self.cascade.steps.push(Step::Reduce {
-                level: l,
-                epochs: 1,
-                window,
-                before: None,
-                from: None,
-                to,
-            });
-        }
+        let window = Window { first: frames, end: depth, offset: 0, valid: 0, missing: Missing::Cut };
+        self.reduce(l, window, (None, None), to);
         Made { run: source.run, epoch: source.epoch / 2, place, last: source.last }
     }
 
@@ -255,6 +255,11 @@ impl Plan {
     #[must_use]
     pub fn levels(&self) -> usize {
         1 + self.coarser.len()
+    }
+
+    /// A sum over all levels, as far as 64 bits reach.
+    pub(crate) fn over_levels(&self, of: impl Fn(usize) -> u64) -> u64 {
+        (0..self.levels()).map(of).fold(0, u64::saturating_add)
     }
 
     /// The grid of a level.
@@ -281,10 +286,28 @@ impl Plan {
         self.coarser.last().map_or(self.grid.shards_per_row, |l| l.first_shard + l.grid.shards_per_row)
     }
 
+    /// How often a dimension, in acquisition order, was halved down to a level.
+    #[must_use]
+    pub fn halvings_of(&self, level: usize, d: usize) -> u32 {
+        level.checked_sub(1).map_or(0, |l| self.coarser[l].halvings[d])
+    }
+
+    /// Extent of a level along a dimension, in acquisition order; `None`: unbounded.
+    #[must_use]
+    pub fn size_of(&self, level: usize, d: usize) -> Option<u64> {
+        level.checked_sub(1).map_or(self.dims[d].size, |l| self.coarser[l].sizes[d])
+    }
+
+    /// Dimensions that some level halves, in storage order.
+    pub fn halved(&self) -> impl Iterator<Item = usize> {
+        let last = self.coarser.len();
+        self.order.positions.iter().copied().filter(move |&d| self.halvings_of(last, d) > 0)
+    }
+
     /// How often the last append dimension was halved down to a level.
     #[must_use]
     pub fn frame_halvings(&self, level: usize) -> u32 {
-        level.checked_sub(1).map_or(0, |l| self.coarser[l].frame_halvings())
+        self.halvings_of(level, self.grid.append - 1)
     }
 
     /// Epochs of a level in a run: of a pass of the last append dimension; `None`: there is no end.
@@ -338,7 +361,7 @@ impl Plan {
     #[must_use]
     pub fn pool_chunks(&self) -> u64 {
         let of = |level: usize| self.most_epochs(level).saturating_mul(self.grid_of(level).chunks_per_epoch);
-        (0..self.levels()).map(of).fold(0, u64::saturating_add)
+        self.over_levels(of)
     }
 
     /// Bytes of the steps of a batch, in a list that grows by doubling.
@@ -361,7 +384,7 @@ impl Plan {
         [when(level.is_built(), to), when(level.keeps(), from)]
     }
 
-    /// Where an epoch that stands at a place, of `bytes` bytes, begins in its buffer.
+    /// Where an epoch that stands at a place begins in its buffer, in bytes.
     #[must_use]
     pub fn room(&self, place: Place) -> u64 {
         let before = |l: usize| -> u64 {
@@ -395,14 +418,19 @@ impl Plan {
     #[must_use]
     pub fn rows_of(&self, extent: u64) -> Vec<u64> {
         let covered = self.shard_shape()[0];
-        (0..self.levels()).map(|level| self.extent_at(level, extent).div_ceil(covered)).collect()
+        self.extents(extent).into_iter().map(|extent| extent.div_ceil(covered)).collect()
     }
 
     /// Extent of a level along dimension 0, where the array has this one.
     #[must_use]
     pub fn extent_at(&self, level: usize, extent: u64) -> u64 {
-        let halvings = level.checked_sub(1).map_or(0, |l| self.coarser[l].halvings[0]);
-        extent.div_ceil(1 << halvings)
+        extent.div_ceil(1 << self.halvings_of(level, 0))
+    }
+
+    /// The same of each level.
+    #[must_use]
+    pub fn extents(&self, extent: u64) -> Vec<u64> {
+        (0..self.levels()).map(|level| self.extent_at(level, extent)).collect()
     }
 }
 

@@ -122,4 +122,10 @@ impl Config {
         let codec = Codec::Blosc(Blosc { inner, level: 1, shuffle, block: None });
         Config { dtype, dims, order: None, codec, crc32c: false, fill: None, plain: false, pyramid: None }
     }
+    /// Whether the array stands at the root of the store: it is plain, and no levels were asked for. Otherwise it is level `0`
+    /// of a group.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.plain && self.pyramid.is_none()
+    }
 }

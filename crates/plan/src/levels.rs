@@ -27,12 +27,6 @@ pub struct Level {
 }
 
 impl Level {
-    /// How often the last append dimension was halved.
-    #[must_use]
-    pub fn frame_halvings(&self) -> u32 {
-        self.halvings[self.grid.append - 1]
-    }
-
     /// Whether an epoch takes two of the level above, so that it is begun in one batch and ends in another.
     #[must_use]
     pub fn is_built(&self) -> bool {

@@ -208,11 +208,8 @@ impl Plan {
     /// Stored shape of a level with `extent` slices of dimension 0.
     #[must_use]
     pub fn shape(&self, level: usize, extent: u64) -> Vec<u64> {
-        let size = |d: usize| match level.checked_sub(1) {
-            Some(l) => self.coarser[l].sizes[d],
-            None => self.dims[d].size,
-        };
-        let mut shape: Vec<_> = self.order.positions.iter().map(|&d| size(d).unwrap_or(extent)).collect();
+        let size = |&d: &usize| self.size_of(level, d).unwrap_or(extent);
+        let mut shape: Vec<_> = self.order.positions.iter().map(size).collect();
         shape[0] = extent;
         shape
     }
@@ -258,7 +255,7 @@ impl Plan {
     #[must_use]
     pub fn batch_regions(&self) -> u64 {
         let of = |level: usize| self.grid_of(level).most_regions(self.most_epochs(level));
-        (0..self.levels()).map(of).fold(0, u64::saturating_add)
+        self.over_levels(of)
     }
 
     /// Bytes of the ends of all shards that one batch, or the close, can finish.
@@ -268,7 +265,7 @@ impl Plan {
             let rows = grid.most_rows(self.most_epochs(level));
             rows.saturating_mul(grid.shards_per_row).saturating_mul(self.footer_bytes())
         };
-        (0..self.levels()).map(of).fold(0, u64::saturating_add)
+        self.over_levels(of)
     }
 
     /// Bytes of a packed batch: worst-case chunks, and for each region the tail before and the gap behind it.
@@ -328,8 +325,7 @@ impl Plan {
                 hold("host tail", 1, tail);
             }
         }
-        let tables: u64 = (0..self.levels()).map(|level| self.grid_of(level).chunks_per_epoch * 16).sum();
-        hold("chunk tables", 1, tables);
+        hold("chunk tables", 1, self.over_levels(|level| self.grid_of(level).chunks_per_epoch * 16));
         hold("shard indexes", slots, self.footers_bytes());
         // One entry of 24 bytes for each chunk of each shard that is open at a time, and its object with its names.
         hold("open shards", self.shards_of_rows(), self.grid.chunks_per_shard * 24 + OBJECT_BYTES);

@@ -58,18 +58,10 @@ mod tests {
     use std::panic::Location;
 
     use device::Name;
-    use plan::{Memory, Mode};
 
     use super::*;
 
-    const CASE: Case = Case {
-        mode: Mode::Pipelined,
-        slots: 2,
-        memory: Memory::Device,
-        compressed: true,
-        aligned: true,
-        pyramid: false,
-    };
+    const CASE: Case = crate::edges::THERE;
 
     fn check(buffer: Buffer, uses: [(Stage, u64); 2], in_call_order: bool, expected: &[&str]) {
         let [first, second] = uses.map(|(stage, generation)| {

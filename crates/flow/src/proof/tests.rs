@@ -12,14 +12,7 @@ fn costly(case: Case) -> impl Iterator<Item = Row> {
     rows(case).map(|(_, row)| row).filter(move |row| row.mechanism(case).costs())
 }
 
-const COURIER: Case = Case {
-    mode: Mode::Pipelined,
-    slots: 2,
-    memory: Memory::Device,
-    compressed: true,
-    aligned: true,
-    pyramid: false,
-};
+const COURIER: Case = crate::edges::THERE;
 
 #[test]
 fn every_combination_is_sound() {

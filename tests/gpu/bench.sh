@@ -48,6 +48,21 @@ print(text + ("  MISSED" if missed else ""), flush=True)
 PYTHON
 }
 
+# With coarser levels CASE, without them CASE, the share of one in the other that is asked for, by how much the levels
+# multiply the bytes that are written.
+quotient() {
+    [ -s "$folder/$1.json" ] && [ -s "$folder/$2.json" ] || return 0
+    python3 - "$folder" "$@" <<'PYTHON'
+import json, sys
+
+folder, levels, alone, share, growth = sys.argv[1:3] + sys.argv[3:4] + [float(word) for word in sys.argv[4:6]]
+rate = lambda case: json.load(open(f"{folder}/{case}.json"))["forebay"]["gb_per_second"]["median"]
+reached = rate(levels) / rate(alone) * growth
+said = "  MISSED" if reached < share else ""
+print(f"{levels:28} {reached:.2f} of {alone} divided by {growth:.3f}; {share} is asked for{said}", flush=True)
+PYTHON
+}
+
 # CASE, share, GiB/s, bytes, and arguments of `bench`.
 measure() {
     local case="$1" share="$2" rate="$3" bytes="${BYTES:-$4}"
@@ -80,6 +95,26 @@ measure zstd-copy-frame-orca2 0 0 6G orca2 --codec zstd --ingest copy
 for chunk in 64K 256K 1M; do
     for scenario in 256cube medfmt orca2; do
         measure "zstd-$scenario-$chunk" 0.9 0 6G $scenario --codec zstd --chunk-bytes $chunk --ingest registered --append 64M
+    done
+done
+# Frames with coarser levels beside the same without: y and x are halved in orca2, z, y and x in 256cube, with t in their `_t`.
+for way in "zstd registered" "none reserve" "none copy"; do
+    read -r codec ingest <<<"$way"
+    bytes=24G
+    [ "$codec" = zstd ] && bytes=6G
+    [ $ingest = reserve ] && bytes=48G
+    for scenario in 256cube orca2; do
+        growth=1.143 joint=1.067
+        [ $scenario = orca2 ] && growth=1.333 joint=1.143
+        asked=("--codec" "$codec" "--ingest" "$ingest" "--append" 64M)
+        measure "$codec-$ingest-alone-$scenario" 0 0 $bytes $scenario "${asked[@]}"
+        for of in "_multiscale $growth" "_multiscale_t $joint"; do
+            read -r name by <<<"$of"
+            # What is copied comes at the speed of the copy, whatever goes down.
+            [ $ingest = copy ] && by=1
+            measure "$codec-$ingest-$scenario$name" 0 0 $bytes $scenario$name "${asked[@]}"
+            quotient "$codec-$ingest-$scenario$name" "$codec-$ingest-alone-$scenario" 0.9 "$by"
+        done
     done
 done
 measure two_streams-none 0 0 24G two_streams --codec none --ingest registered --append 64M

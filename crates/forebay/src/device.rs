@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::device::{Checked, Device, Operation};
+use ::device::{Checked, Device};
 use cuda::Cuda;
 use host::Host;
 use plan::{Codec, Config, Memory, OwnMemory, Plan};
@@ -60,10 +60,6 @@ impl Choice {
     fn gpu(ordinal: u32, array: &Config, free: &Plan) -> Result<Choice, ::device::Error> {
         // First what needs no driver: it is not woken for what it cannot do.
         cuda::takes(&array.codec, free.chunk_bytes)?;
-        if !free.coarser.is_empty() {
-            let why = "the GPU makes no pyramids yet: run on the host, or leave the pyramid out";
-            return Err(::device::Error::new(Operation::Reduce, why));
-        }
         cuda::probe(ordinal)?;
         let (left, _) = cuda::memory(ordinal)?;
         // The library's workspace grows evenly with the chunks of a batch.

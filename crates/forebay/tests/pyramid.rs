@@ -1,14 +1,16 @@
 //! Pyramids: every level, as it is stored, is what its definition makes of the level above, as that is stored.
 
 mod common;
+mod plans;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::{noise, read_level};
 use forebay::store::{Memory, Store};
-use forebay::{Array, Codec, DType, Dim, Mode, Options, Pyramid, Reducer, Tuning, Writer};
+use forebay::{Array, Codec, DType, DeviceChoice, Dim, Mode, Options, Pyramid, Reducer, Tuning, Writer};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 
 /// One coarser level by its definition: windows of two along each halved dimension, frames outermost.
 struct Oracle<'a> {
@@ -102,13 +104,15 @@ struct Way {
     /// After so many appends, again and again, everything is flushed.
     flush: usize,
     tuning: Tuning,
+    device: DeviceChoice,
 }
 
 /// Writes elements, and compares every level with its definition. Returns the extents of all levels.
 fn check(array: &Array, elements: &[u16], way: &Way) -> Vec<Vec<usize>> {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let Way { tuning, device, .. } = *way;
     let options =
-        Options { tuning: way.tuning, publish_interval: Duration::from_secs(60), ..Options::default() };
+        Options { tuning, device, publish_interval: Duration::from_secs(60), ..Options::default() };
     let mut writer = Writer::open(store.clone(), array, options).unwrap();
     let bytes: Vec<u8> = elements.iter().flat_map(|e| e.to_le_bytes()).collect();
     for (n, part) in bytes.chunks(way.step).enumerate() {
@@ -157,7 +161,7 @@ fn check(array: &Array, elements: &[u16], way: &Way) -> Vec<Vec<usize>> {
 }
 
 fn plain_way() -> Way {
-    Way { step: 1 << 20, flush: usize::MAX, tuning: Tuning::default() }
+    Way { step: 1 << 20, flush: usize::MAX, tuning: Tuning::default(), device: DeviceChoice::Host }
 }
 
 fn pyramid(dims: &[&str], reducer: Reducer, append: Option<Reducer>, levels: Option<u32>) -> Option<Pyramid> {
@@ -240,7 +244,7 @@ fn cases() -> impl Strategy<Value = (Array, usize, Way)> {
         let (step, flush, batch, mode, slots) = way;
         let tuning =
             Tuning { slots, batch_bytes: Some(batch), staging_bytes: Some(4096), mode, memory: None };
-        (array, count as usize, Way { step, flush, tuning })
+        (array, count as usize, Way { step, flush, tuning, device: DeviceChoice::Host })
     })
 }
 
@@ -254,4 +258,22 @@ proptest! {
         let elements = words(&noise(2 * count));
         check(&array, &elements, &way);
     }
+}
+
+/// The same on the GPU, as many arrays as `FOREBAY_GPU_PLANS` says, by the seed `FOREBAY_GPU_SEED`.
+#[test]
+#[ignore = "needs a GPU"]
+fn every_level_is_made_from_the_one_above_on_the_gpu() {
+    let mut drawn = plans::runner(plans::number("FOREBAY_GPU_SEED", 1));
+    let many = plans::number("FOREBAY_GPU_PLANS", 300);
+    for n in 0..many {
+        let (array, count, way) = cases().new_tree(&mut drawn).unwrap().current();
+        let elements = words(&noise(2 * count));
+        // Its zstd takes chunks of whole words.
+        let whole = array.dims.iter().map(|d| d.chunk.unwrap()).product::<u64>().is_multiple_of(2);
+        let codec = if whole { array.codec } else { Codec::None };
+        println!("array {n}");
+        check(&Array { codec, ..array }, &elements, &Way { device: DeviceChoice::Cuda(0), ..way });
+    }
+    println!("{many} arrays with pyramids on the GPU, each level by its definition");
 }

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut options = args.tuning.options();
     options.overwrite = args.overwrite;
     options.name = image_name(&args.out);
-    let array = args.array(&options)?;
+    let array = args.array();
     let plan = forebay::plan_for(&array, &options)?;
     refuse_early(&args.out, &options)?;
     let stop = Stop::listen()?;
@@ -76,30 +76,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 impl Args {
-    /// What is written: with coarser levels, where they are wanted and the device makes them.
-    fn array(&self, options: &Options) -> Result<Array, Failure> {
-        let alone = self.frames();
-        if self.no_pyramid {
-            return Ok(alone);
-        }
-        if forebay::plan_for(&alone, options)?.facts.own.bytes.is_some() {
-            output::say(
-                "  note: no coarser levels are written, for the GPU makes none yet; --device host does\n",
-            );
-            return Ok(alone);
-        }
-        let dims = ["y", "x"].map(str::to_owned).to_vec();
-        let asked = Pyramid { dims, reducer: Reducer::Mean, append: None, levels: None, keep_aspect: false };
-        Ok(Array { pyramid: Some(asked), ..alone })
-    }
-
-    fn frames(&self) -> Array {
+    /// What is written: frames, with coarser levels where they are wanted.
+    fn array(&self) -> Array {
+        let halved = ["y", "x"].map(str::to_owned).to_vec();
+        let levels =
+            Pyramid { dims: halved, reducer: Reducer::Mean, append: None, levels: None, keep_aspect: false };
         let dims = vec![
             Dim::unbounded("t").scale(0.01, "second"),
             Dim::new("y", self.size).scale(0.108, "micrometer"),
             Dim::new("x", self.size).scale(0.108, "micrometer"),
         ];
-        Array { codec: self.codec, ..Array::new(DType::U16, dims) }
+        let pyramid = (!self.no_pyramid).then_some(levels);
+        Array { codec: self.codec, pyramid, ..Array::new(DType::U16, dims) }
     }
 }
 

@@ -32,7 +32,8 @@ impl Case {
 
     /// All elements, in acquisition order.
     pub(crate) fn read(&self, store: &Arc<dyn Store>) -> Vec<u8> {
-        let path = if self.array.plain { "" } else { "0/" };
+        let alone = self.array.plain && self.array.pyramid.is_none();
+        let path = if alone { "" } else { "0/" };
         let stored = Stored::open(&**store, path);
         let names: Vec<_> = self.array.dims.iter().map(|d| d.name.clone()).collect();
         stored.read(&**store, path, &names, self.array.dtype.size())

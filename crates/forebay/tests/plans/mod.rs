@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use forebay::store::Store;
 use forebay::{
-    Array, Blosc, BloscInner, Codec, DType, DeviceChoice, Dim, Fill, Mode, Options, Shuffle, Tuning, Writer,
+    Array, Blosc, BloscInner, Codec, DType, DeviceChoice, Dim, Fill, Mode, Options, Pyramid, Reducer, Shuffle,
+    Tuning, Writer,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -73,20 +74,52 @@ fn dims() -> impl Strategy<Value = Vec<Dim>> {
     })
 }
 
+/// A pyramid for an array, in two of three: which dimensions it halves, and how.
+fn pyramid(array: &Array, asked: Asked) -> Option<Pyramid> {
+    let ((there, which, reducer, append, levels, keep_aspect), dims) = (asked, &array.dims);
+    // The last append dimension: of those in front whose chunk is one, and which are stored as they come.
+    let stays = |d: usize| array.order.as_ref().is_none_or(|order| order[..=d] == names(dims)[..=d]);
+    let ones = dims.iter().enumerate().take_while(|(d, dim)| dim.chunk == Some(1) && stays(*d)).count();
+    let last = ones.saturating_sub(1);
+    let mut halved: Vec<usize> = (last..dims.len()).filter(|d| which & (1 << d) != 0).collect();
+    if halved.is_empty() {
+        halved.push(dims.len() - 1);
+    }
+    // What grows without end is halved without end.
+    let endless = halved == [0] && dims[0].size.is_none();
+    let levels = if endless { levels.or(Some(3)) } else { levels };
+    let append = append.filter(|_| halved.contains(&last));
+    let dims = halved.iter().map(|&d| dims[d].name.clone()).collect();
+    (there > 0).then_some(Pyramid { dims, reducer, append, levels, keep_aspect })
+}
+
+type Asked = (u8, u8, Reducer, Option<Reducer>, Option<u32>, bool);
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let reducers = || prop::sample::select(Reducer::ALL.to_vec());
+    let levels = prop::option::of(1u32..5);
+    (0..3u8, any::<u8>(), reducers(), prop::option::of(reducers()), levels, any::<bool>())
+}
+
 fn arrays() -> impl Strategy<Value = Array> {
-    (dims(), codecs(), any::<bool>(), 0..11usize, any::<bool>(), any::<bool>())
-        .prop_flat_map(|(dims, codec, crc32c, dtype, moved, filled)| {
+    (dims(), codecs(), any::<bool>(), 0..11usize, any::<bool>(), any::<bool>(), asked())
+        .prop_flat_map(|(dims, codec, crc32c, dtype, moved, filled, asked)| {
             let dtype = DType::ALL[dtype];
             let fill = filled.then(|| Fill::parse("37", dtype).unwrap());
             let array = Array { codec, crc32c, fill, plain: true, ..Array::new(dtype, dims) };
             let inner: Vec<usize> = (1..array.dims.len()).collect();
-            (Just(array), Just(inner).prop_shuffle(), Just(moved))
+            (Just(array), Just(inner).prop_shuffle(), Just(moved), Just(asked))
         })
-        .prop_map(|(array, inner, moved)| {
-            let names = std::iter::once(0).chain(inner).map(|d| array.dims[d].name.clone());
-            let order = moved.then(|| names.collect());
-            Array { order, ..array }
+        .prop_map(|(array, inner, moved, asked)| {
+            let turned = std::iter::once(0).chain(inner).map(|d| array.dims[d].name.clone());
+            let order = moved.then(|| turned.collect());
+            let array = Array { order, ..array };
+            Array { pyramid: pyramid(&array, asked), ..array }
         })
+}
+
+fn names(dims: &[Dim]) -> Vec<String> {
+    dims.iter().map(|d| d.name.clone()).collect()
 }
 
 /// Any of them.
@@ -135,12 +168,16 @@ pub(crate) type Objects = BTreeMap<String, Vec<u8>>;
 /// Runs by a seed, one after another.
 pub(crate) struct Drawn(TestRunner);
 
+/// Draws by a seed.
+pub(crate) fn runner(seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRunner::new_with_rng(ProptestConfig::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
 impl Drawn {
     pub(crate) fn new(seed: u64) -> Drawn {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        Drawn(TestRunner::new_with_rng(ProptestConfig::default(), rng))
+        Drawn(runner(seed))
     }
 
     pub(crate) fn next(&mut self) -> Run {

@@ -1,5 +1,13 @@
 //! The GPU keeps the contract of a device. To be run where there is one: `cargo test -p forebay-cuda -- --ignored`.
 
+#[path = "../../../host/tests/reduce/data.rs"]
+#[allow(dead_code, reason = "the host's tests use the rest")]
+mod data;
+#[path = "../../../host/tests/reduce/draw.rs"]
+#[allow(dead_code, reason = "as above")]
+mod draw;
+mod reduce;
+
 use cuda::Cuda;
 use device::{Checked, Device, EncodeJob, Home, Lane, Name, Read, Region, Write};
 use forebay_cuda as cuda;

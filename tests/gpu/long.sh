@@ -7,7 +7,7 @@
 #        ./long.sh writers [SECONDS, 60] [SEED, 400]     1, 2, 4 and 6 writers together for so long each; then a seventh
 #        ./long.sh sanitize TOOL [PLANS, 8] [SEED, 500]  memcheck, racecheck, initcheck or synccheck of compute-sanitizer
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-plans=streams_come_back_from_the_gpu
+plans=properties::streams_come_back_from_the_gpu
 
 # plans_of PROGRAM SECONDS SEED [NAME=VALUE...]
 plans_of() {
@@ -35,25 +35,25 @@ sanitize() {
     local bare=CUDA_DEVICE_MAX_CONNECTIONS=8
     LIMIT=90
     under "$tool" forebay-cuda-gpu the_gpu_keeps_the_contract_without_a_codec $bare
-    under "$tool" forebay-properties "$plans" "${some[@]}" $bare FOREBAY_GPU_GATE=no FOREBAY_GPU_CODEC=none
+    under "$tool" forebay-streams "$plans" "${some[@]}" $bare FOREBAY_GPU_GATE=no FOREBAY_GPU_CODEC=none
     under "$tool" forebay-cuda-gpu the_gpu_keeps_the_contract_without_a_codec
-    under "$tool" forebay-properties "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes FOREBAY_GPU_CODEC=none
+    under "$tool" forebay-streams "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes FOREBAY_GPU_CODEC=none
     [ "$1" = initcheck ] && export FORGIVING=./forgiving.sh PRINTED=1000000 FOREBAY_SANITIZER="$FOREBAY_SANITIZER --show-backtrace no"
     under "$tool" forebay-cuda-gpu the_gpu_keeps_the_contract $bare
-    under "$tool" forebay-properties "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes
+    under "$tool" forebay-streams "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes
 }
 
 case "${1:-}" in
-plans) plans_of forebay-properties "${2:-500}" "${3:-100}" ;;
+plans) plans_of forebay-streams "${2:-500}" "${3:-100}" ;;
 gate)
-    plans_of forebay-properties "${2:-250}" "${3:-200}" FOREBAY_GPU_GATE=yes
-    plans_of forebay-properties "${2:-250}" "$((${3:-200} + 1))" FOREBAY_GPU_GATE=no CUDA_DEVICE_MAX_CONNECTIONS=8
+    plans_of forebay-streams "${2:-250}" "${3:-200}" FOREBAY_GPU_GATE=yes
+    plans_of forebay-streams "${2:-250}" "$((${3:-200} + 1))" FOREBAY_GPU_GATE=no CUDA_DEVICE_MAX_CONNECTIONS=8
     ;;
-checked) plans_of forebay-properties-checked "${2:-500}" "${3:-300}" ;;
+checked) plans_of forebay-streams-checked "${2:-500}" "${3:-300}" ;;
 writers)
     LIMIT=$((4 * ${2:-60} + 120))
-    of forebay-writers writers_on_a_gpu_do_not_disturb_each_other env FOREBAY_GPU_EACH="${2:-60}" FOREBAY_GPU_SEED="${3:-400}"
-    of forebay-writers a_seventh_writer_runs_on_the_host
+    of forebay-streams writers::writers_on_a_gpu_do_not_disturb_each_other env FOREBAY_GPU_EACH="${2:-60}" FOREBAY_GPU_SEED="${3:-400}"
+    of forebay-streams writers::a_seventh_writer_runs_on_the_host
     ;;
 sanitize) sanitize "${2:-memcheck}" "${3:-8}" "${4:-500}" ;;
 *)

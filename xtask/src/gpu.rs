@@ -7,14 +7,11 @@ use crate::exec::{Outcome, cargo, command, output, show, target};
 use crate::readers;
 
 /// Tests that need a GPU: package, test target, and whether the build is one for debugging, whose device is checked.
-const TESTS: [(&str, &str, bool); 7] = [
+const TESTS: [(&str, &str, bool); 4] = [
     ("forebay-cuda", "gpu", false),
     ("forebay-flow", "gpu", false),
-    ("forebay", "pages", false),
-    ("forebay", "properties", false),
-    ("forebay", "properties", true),
-    ("forebay", "pyramid", false),
-    ("forebay", "writers", false),
+    ("forebay", "streams", false),
+    ("forebay", "streams", true),
 ];
 
 /// Scripts of the folder.

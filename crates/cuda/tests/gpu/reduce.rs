@@ -81,8 +81,10 @@ fn by_host(case: &Case, from: &[u8], before: Option<&[u8]>, to: &[u8]) -> Vec<u8
 #[ignore = "needs a GPU"]
 fn steps_of_a_pyramid_are_the_hosts() {
     let device = Cuda::open(0).unwrap();
-    let mut runner =
-        TestRunner::new_with_rng(ProptestConfig::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]));
+    let mut runner = TestRunner::new_with_rng(
+        ProptestConfig::default(),
+        TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]),
+    );
     for dtype in DType::ALL {
         for _ in 0..12 {
             let drawn = cases(dtype).new_tree(&mut runner).unwrap().current();

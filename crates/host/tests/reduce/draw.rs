@@ -22,7 +22,8 @@ impl Case {
         let mut random = Random(self.seed);
         let (above, here) = self.reduction.epoch_bytes();
         let mut bytes = |len: u64| data::bytes(self.kind, self.reduction.dtype, len as usize, &mut random);
-        let from = bytes(above * u64::from(self.epochs));
+        // Where no frame is there, there need be no epoch.
+        let from = if self.window.valid == 0 { Vec::new() } else { bytes(above * u64::from(self.epochs)) };
         let before = self.before.then(|| bytes(above));
         (from, before, bytes(here * u64::from(self.epochs)))
     }

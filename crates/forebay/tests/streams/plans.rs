@@ -1,15 +1,13 @@
 //! Random arrays, streams, and ways to write them.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use forebay::store::Store;
 use forebay::{
-    Array, Blosc, BloscInner, Codec, DType, DeviceChoice, Dim, Fill, Mode, Options, Pyramid, Reducer, Shuffle,
-    Tuning, Writer,
+    Array, Blosc, BloscInner, Codec, DType, DeviceChoice, Dim, Fill, Mode, Options, Pyramid, Reducer,
+    Shuffle, Tuning, Writer,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

@@ -1,15 +1,12 @@
 //! Several writers at once, each with a store of its own.
 
-mod common;
-mod plans;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Case, noise};
+use crate::common::{Case, noise};
+use crate::plans::{Drawn, Objects, Run, number, shards};
 use forebay::store::{Memory, Store};
 use forebay::{Array, Codec, DType, DeviceChoice, Dim, Mode, Options, Tuning, Writer};
-use plans::{Drawn, Objects, Run, number, shards};
 
 const FRAME: usize = 500 * 512 * 2;
 /// Frames of a row of shards.

@@ -1,12 +1,9 @@
 //! Pyramids: every level, as it is stored, is what its definition makes of the level above, as that is stored.
 
-mod common;
-mod plans;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{noise, read_level};
+use crate::common::{noise, read_level};
 use forebay::store::{Memory, Store};
 use forebay::{Array, Codec, DType, DeviceChoice, Dim, Mode, Options, Pyramid, Reducer, Tuning, Writer};
 use proptest::prelude::*;
@@ -111,8 +108,7 @@ struct Way {
 fn check(array: &Array, elements: &[u16], way: &Way) -> Vec<Vec<usize>> {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let Way { tuning, device, .. } = *way;
-    let options =
-        Options { tuning, device, publish_interval: Duration::from_secs(60), ..Options::default() };
+    let options = Options { tuning, device, publish_interval: Duration::from_secs(60), ..Options::default() };
     let mut writer = Writer::open(store.clone(), array, options).unwrap();
     let bytes: Vec<u8> = elements.iter().flat_map(|e| e.to_le_bytes()).collect();
     for (n, part) in bytes.chunks(way.step).enumerate() {
@@ -264,8 +260,8 @@ proptest! {
 #[test]
 #[ignore = "needs a GPU"]
 fn every_level_is_made_from_the_one_above_on_the_gpu() {
-    let mut drawn = plans::runner(plans::number("FOREBAY_GPU_SEED", 1));
-    let many = plans::number("FOREBAY_GPU_PLANS", 300);
+    let mut drawn = crate::plans::runner(crate::plans::number("FOREBAY_GPU_SEED", 1));
+    let many = crate::plans::number("FOREBAY_GPU_PLANS", 300);
     for n in 0..many {
         let (array, count, way) = cases().new_tree(&mut drawn).unwrap().current();
         let elements = words(&noise(2 * count));

@@ -1,13 +1,10 @@
 //! Random plans, streams and cuts against an independent reader.
 
-mod common;
-mod plans;
-
 use std::time::Duration;
 
-use common::{Case, noise};
+use crate::common::{Case, noise};
+use crate::plans::{Drawn, Run, number, runs, shards};
 use forebay::{Array, Codec, DType, Dim, Mode, Tuning};
-use plans::{Drawn, Run, number, runs, shards};
 use proptest::prelude::*;
 
 /// Random plans on the GPU for `FOREBAY_GPU_SECONDS` seconds, `FOREBAY_GPU_PLANS` plans at the most, by the seed

@@ -1,12 +1,9 @@
 //! Whole pages, the same bytes every time, and rows that all order something.
 
-mod common;
-mod desk;
-
 use std::sync::Arc;
 
-use common::{Case, noise};
-use desk::{FRAME, array, write};
+use crate::common::{Case, noise};
+use crate::desk::{FRAME, array, write};
 use forebay::store::{self, Memory, Store};
 use forebay::{Array, Codec, DType, DeviceChoice, Dim, Mode, Options, Tuning, Writer};
 

@@ -30,6 +30,8 @@ struct AggregateParams {
     unsigned char *packed;
     uint64_t room;
     uint64_t *index;
+    // What regions leave of a page, a page apart; 0: nobody asks.
+    unsigned char *kept;
     uint32_t *trouble;
 };
 
@@ -136,6 +138,15 @@ extern "C" __global__ void gather_tails(const __grid_constant__ AggregateParams 
     uint64_t at = p.index[region.first + r] - tail;
     if (tail > 0 && tail <= p.page && at + tail <= p.room) {
         copy_by_block(p.packed + at, p.tails + region.tail * p.page, tail);
+    }
+}
+
+// A block for each region: what it leaves of a page, when all else is there.
+extern "C" __global__ void keep_tails(const __grid_constant__ AggregateParams p) {
+    uint64_t r = blockIdx.x;
+    uint64_t end = p.index[end_entry(p.table[r], r)], left = end % p.page;
+    if (end <= p.room) {
+        copy_by_block(p.kept + r * p.page, p.packed + end - left, left);
     }
 }
 

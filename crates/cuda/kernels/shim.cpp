@@ -37,6 +37,7 @@ const Kernel KERNELS_KNOWN[] = {
     KERNEL(place, AggregateParams, true),
     KERNEL(gather_tails, AggregateParams, false),
     KERNEL(gather, AggregateParams, false),
+    KERNEL(keep_tails, AggregateParams, false),
     KERNEL(copy_up, CopyParams, false),
     KERNEL(crc32c, CrcParams, true),
     KERNEL(encode_addresses, EncodeParams, false),

@@ -27,7 +27,7 @@ const PIECE: u64 = 4096;
 const LEAST_PIECE: u32 = 128;
 
 /// Every kernel, by its name in the sources.
-pub const NAMES: [&str; 33] = [
+pub const NAMES: [&str; 34] = [
     "scatter_1",
     "scatter_2",
     "scatter_4",
@@ -46,6 +46,7 @@ pub const NAMES: [&str; 33] = [
     "place",
     "gather_tails",
     "gather",
+    "keep_tails",
     "copy_up",
     "crc32c",
     "encode_addresses",
@@ -149,6 +150,7 @@ struct AggregateParams {
     packed: u64,
     room: u64,
     index: u64,
+    kept: u64,
     trouble: u64,
 }
 
@@ -499,6 +501,7 @@ pub unsafe fn aggregate(launcher: &dyn Launcher, job: &AggregateJob<'_>, trouble
     short("the table of regions", job.table.len(), 12 * regions)?;
     short("the index", job.index.len(), 8 * (chunks + regions))?;
     short("the chunks", job.source.len(), chunks * job.stride)?;
+    job.kept.as_ref().map_or(Ok(()), |kept| short("what is left of pages", kept.len(), regions * job.page))?;
     if chunks == 0 || regions == 0 {
         return Ok(());
     }
@@ -519,6 +522,7 @@ pub unsafe fn aggregate(launcher: &dyn Launcher, job: &AggregateJob<'_>, trouble
         packed: job.packed.address().addr() as u64,
         room: job.packed.len() as u64,
         index: job.index.address().addr() as u64,
+        kept: job.kept.as_ref().map_or(0, |kept| kept.address().addr() as u64),
         trouble,
     };
     let parts = u32::try_from(most.div_ceil(PART).max(1)).ok().filter(|p| *p <= 65_535);
@@ -538,8 +542,15 @@ pub unsafe fn aggregate(launcher: &dyn Launcher, job: &AggregateJob<'_>, trouble
             unsafe { launch(launcher, kernel, grid, block, &params)? };
         }
     }
-    // SAFETY: as above.
-    if job.crc32c { unsafe { crc(launcher, &params) } } else { Ok(()) }
+    if job.crc32c {
+        // SAFETY: as above.
+        unsafe { crc(launcher, &params)? };
+    }
+    if params.kept == 0 {
+        return Ok(());
+    }
+    // SAFETY: as above; each region has a page of it.
+    unsafe { launch(launcher, "keep_tails", (job.regions, 1), (BLOCK, 0), &params) }
 }
 
 /// # Safety

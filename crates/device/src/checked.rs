@@ -239,8 +239,9 @@ impl<D: Device> Device for Checked<D> {
         };
         let tails = job.tails.map(|t| Tails { bytes: t.bytes.inner(), lengths: t.lengths.inner() });
         let (order, table, source) = (job.order.inner(), job.table.inner(), job.source.inner());
-        let (packed, index) = (job.packed.inner(), job.index.inner());
-        let job = AggregateJob { order, table, tails, source, sizes, packed, index, ..job };
+        let (packed, index, kept) =
+            (job.packed.inner(), job.index.inner(), job.kept.map(crate::Write::inner));
+        let job = AggregateJob { order, table, tails, source, sizes, packed, index, kept, ..job };
         self.run(on, touches, |device| device.aggregate(on, job))
     }
 

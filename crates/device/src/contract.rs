@@ -326,6 +326,7 @@ impl Packing {
         let tails = Bytes::new(device, &self.tails.map(tail).concat());
         let packed = Bytes::zeroed(device, Packing::CHUNKS * (Packing::STRIDE + 4) + 6 * Packing::PAGE);
         let index = Bytes::zeroed(device, (Packing::CHUNKS + 3) * 8);
+        let kept = Bytes::zeroed(device, 3 * Packing::PAGE);
         let job = AggregateJob {
             chunks: Packing::CHUNKS as u32,
             regions: 3,
@@ -339,13 +340,24 @@ impl Packing {
             crc32c,
             packed: packed.write(),
             index: index.write(),
+            kept: (page > 1).then(|| kept.write()),
         };
         device.aggregate(Lane::Compress, job).unwrap();
         let (want, offsets) = self.want(&data, fixed, crc32c, page);
         let case = format!("crc32c {crc32c}, fixed {fixed}, page {page}");
-        assert_eq!(index.down(), words(offsets), "{case}");
+        assert_eq!(index.down(), words(offsets.iter().copied()), "{case}");
         let got = packed.down();
         assert!(want.iter().zip(&got).all(|(w, g)| w.is_none_or(|w| w == *g)), "{case}");
+        self.check_kept(&offsets, &got, &kept.down(), page, &case);
+    }
+
+    /// What each region leaves of a page stands by itself.
+    fn check_kept(&self, offsets: &[u64], packed: &[u8], kept: &[u8], page: usize, case: &str) {
+        for (r, [first, chunks, _]) in self.regions.into_iter().enumerate().filter(|_| page > 1) {
+            let end = offsets[first as usize + r + chunks as usize] as usize;
+            let left = &packed[end / page * page..end];
+            assert_eq!(kept[r * page..][..left.len()], *left, "region {r}, {case}");
+        }
     }
 }
 

@@ -123,6 +123,9 @@ pub struct AggregateJob<'a> {
     pub packed: Write<'a>,
     /// For each region the offset of each of its chunks, then the end of the last: `chunks + regions` u64.
     pub index: Write<'a>,
+    /// For each region what it leaves of a page, `page` bytes apart: its last bytes behind the last multiple of a page.
+    /// `None` where pages are single bytes.
+    pub kept: Option<Write<'a>>,
 }
 
 impl ReduceJob<'_> {
@@ -149,7 +152,8 @@ impl AggregateJob<'_> {
         let tails = self.tails.as_ref().map(|t| (t.bytes.touch(), t.lengths.touch()));
         let (bytes, lengths) = tails.unwrap_or_default();
         let reads = [self.order.touch(), self.table.touch(), self.source.touch(), sizes, bytes, lengths];
-        reads.into_iter().chain([self.packed.touch(), self.index.touch()])
+        let kept = self.kept.as_ref().and_then(Write::touch);
+        reads.into_iter().chain([self.packed.touch(), self.index.touch(), kept])
     }
 }
 
@@ -184,7 +188,7 @@ detach!(EncodeJob { views: pool, scratch, sizes; rest: chunks, stride });
 detach!(ScatterJob { views: source, pool; rest: geometry, first, count });
 detach!(Tails { views: bytes, lengths; rest: });
 detach!(AggregateJob {
-    views: order, table, tails, source, sizes, packed, index;
+    views: order, table, tails, source, sizes, packed, index, kept;
     rest: chunks, regions, page, stride, crc32c
 });
 
@@ -227,6 +231,15 @@ impl Maybe for Option<Tails<'_>> {
     unsafe fn detach(self) -> Self::Later {
         // SAFETY: the caller vouches for it.
         self.map(|tails| unsafe { tails.detach() })
+    }
+}
+
+impl Maybe for Option<Write<'_>> {
+    type Later = Option<Write<'static>>;
+
+    unsafe fn detach(self) -> Self::Later {
+        // SAFETY: the caller vouches for it.
+        self.map(|write| unsafe { write.detach() })
     }
 }
 

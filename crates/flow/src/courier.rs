@@ -7,7 +7,7 @@ use std::time::Duration;
 use device::sync::Arc;
 use device::{CopyJob, Lane, OnLane, Read, on};
 use plan::{BatchLayout, Plan};
-use stage::{Parts, Shards};
+use stage::{Parts, Shards, Tail};
 use store::Part;
 
 use crate::Error;
@@ -74,30 +74,35 @@ pub(crate) fn drain(run: &Arc<Run>, shards: &mut Shards) {
     }
 }
 
-/// Delivers one batch and gives everything back, whatever happens. The one way out of a drain: what the next batch waits
-/// for, the gate among it, is published here, or where nobody delivers any more by [`give_back`]: once for each batch.
+/// Delivers one batch and gives everything back, whatever happens. The one way out of a drain: what the next batches wait
+/// for, the gate among it, is recorded here, or where nobody delivers any more by [`give_back`]: once for each batch.
 fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
     let generation = handoff.generation;
     // The store's answer, whatever happens here: the slot is owed back exactly once. The courier's share of it ends with
-    // this function, after the publication: on the host that is what `delivered` would say.
+    // this function, after the delivery: on the host that is what `delivered` would say.
     let owed = Arc::new(Owed { run: run.clone(), generation, held: Default::default() });
     // A panic must not leave the producer waiting for batches that nobody will deliver.
-    let delivery = AssertUnwindSafe(|| deliver(run, shards, handoff, &owed));
+    let mut published = false;
+    let delivery = AssertUnwindSafe(|| deliver(run, shards, handoff, &owed, &mut published));
     let ended = run.fault.check().and_then(|()| catch_unwind(delivery).unwrap_or(Err(Error::Panicked)));
     if let Err(error) = ended {
         run.fail(error);
     }
-    publish(run, generation);
+    if !published {
+        close(run, Stage::Publish, generation);
+    }
+    close(run, Stage::Deliver, generation);
 }
 
-fn publish(run: &Run, generation: u64) {
-    if let Err(error) = run.engine.order.close(Stage::Publish, Clock::Batch, generation) {
+/// Records what leaves a stage, which ends here whatever became of it.
+fn close(run: &Run, stage: Stage, generation: u64) {
+    if let Err(error) = run.engine.order.close(stage, Clock::Batch, generation) {
         run.fail(error);
     }
 }
 
 /// Gives back what was kicked and will not be delivered: the run has failed, and whoever delivers has gone. Nothing of it
-/// may have been handed to the store, so its publication says no more than that nobody waits for it in vain.
+/// may have been handed to the store, so what is recorded says no more than that nobody waits for it in vain.
 pub(crate) fn give_back(run: &Arc<Run>) {
     let _lanes = (on(Lane::Producer), on(Lane::Courier));
     loop {
@@ -106,25 +111,38 @@ pub(crate) fn give_back(run: &Arc<Run>) {
         if let Handed::Batch(handoff) = handed {
             let generation = handoff.generation;
             let _owed = Owed { run: run.clone(), generation, held: Default::default() };
-            publish(run, generation);
+            close(run, Stage::Publish, generation);
+            close(run, Stage::Deliver, generation);
         }
     }
 }
 
-fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owed>) -> Result<(), Error> {
+/// Delivers one batch; `published` says whether the next batch has been given its tails.
+fn deliver(
+    run: &Arc<Run>,
+    shards: &mut Shards,
+    handoff: Handoff,
+    owed: &Arc<Owed>,
+    published: &mut bool,
+) -> Result<(), Error> {
     let (order, generation) = (&run.engine.order, handoff.generation);
     let layout = &*handoff.layout;
     let size = order.begin_handed(Stage::Size, generation)?;
     let index = handoff.index.drain(&size);
-    let bytes = 8 * (layout.order.len() + layout.regions.len());
-    let offsets = index.read(&size, 0..bytes);
+    let offsets = index.read(&size, 0..stage::offset_bytes(layout));
     let offsets = offsets.bytes()?.as_chunks::<8>().0;
     let total = offsets.last().map_or(0, |o| u64::from_le_bytes(*o)) as usize;
+    // First what the next batch waits for: it comes with the offsets, long before the payload.
+    let tails = keep_tails(run, &size, layout, &index)?;
+    upload_tails(run, generation, layout, tails)?;
     let payload = match handoff.payload {
         Payload::Down(payload) => payload,
         Payload::OnDevice(payload) => bring_down(run, generation, payload, total)?,
     };
     size.end()?;
+    order.begin(Stage::Publish, generation).map(drop)?;
+    *published = true;
+    close(run, Stage::Publish, generation);
     let start = run.device().now();
     let entered = order.begin(Stage::Deliver, generation)?;
     let mut parts = BatchParts::new(run, &entered, payload.drain(&entered), owed)?;
@@ -137,10 +155,8 @@ fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owe
         Some(rows) => shards.finish(&rows, &mut parts),
         None => Ok(()),
     });
-    let tail = parts.give_back();
+    parts.give_back();
     ended?;
-    entered.end()?;
-    upload_tails(run, generation, layout, tail)?;
     index.retire();
     run.counts.add(|t| {
         t.stored += total as u64;
@@ -148,8 +164,26 @@ fn deliver(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff, owed: &Arc<Owe
         t.delivered += 1;
         t.delivering += run.device().now().saturating_sub(start);
     });
-    // Whatever comes before the publication has come; it is recorded by `settle`.
-    order.begin(Stage::Publish, generation).map(drop)
+    // What leaves the stage is recorded by `settle`.
+    Ok(())
+}
+
+/// Keeps what the batch leaves of pages, where the host has the tails of all shards; `None` where the store takes any bytes.
+fn keep_tails(
+    run: &Run,
+    size: &Entered,
+    layout: &BatchLayout,
+    index: &Lease<Draining>,
+) -> Result<Option<Lease<Ready>>, Error> {
+    let Some(pool) = run.engine.buffers.kept_tails() else { return Ok(None) };
+    let mut tails = pool.fill(size)?;
+    let all = 0..tails.len();
+    let index = index.read(size, 0..stage::index_bytes(&run.plan, layout));
+    for (r, region) in layout.regions.iter().enumerate() {
+        let left = stage::left_by((&run.plan, layout), &index, r)?;
+        stage::keep_tail(&run.plan, tails.write(size, all.clone()), region.shard, left)?;
+    }
+    Ok(Some(tails.seal()))
 }
 
 /// Sends up what is left of pages, where the device has memory of its own.
@@ -157,17 +191,17 @@ fn upload_tails(
     run: &Run,
     generation: u64,
     layout: &BatchLayout,
-    tail: Option<Lease<Filling>>,
+    tail: Option<Lease<Ready>>,
 ) -> Result<(), Error> {
     let Some(tail) = tail else { return Ok(()) };
     let buffers = &run.engine.buffers;
     let (Some(pool), true) = (&buffers.tail, buffers.host_tail.is_some()) else {
         // The next batch reads what was written where it stands.
-        tail.seal().give_up();
+        tail.give_up();
         return Ok(());
     };
     let entered = run.engine.order.begin(Stage::TailUpload, generation)?;
-    let tail = tail.seal().drain(&entered);
+    let tail = tail.drain(&entered);
     let mut up = pool.fill(&entered)?;
     let (from, room) = (tail.read(&entered, 0..tail.len()), 0..up.len());
     let to = up.write(&entered, room);
@@ -241,7 +275,8 @@ struct BatchParts<'a> {
     footers: Lease<Filling>,
     /// Bytes of the footers that are used.
     at: usize,
-    tail: Option<Lease<Filling>>,
+    /// What is left of pages of all shards.
+    tails: Option<Lease<Draining>>,
     owed: &'a Arc<Owed>,
 }
 
@@ -253,16 +288,15 @@ impl<'a> BatchParts<'a> {
         owed: &'a Arc<Owed>,
     ) -> Result<BatchParts<'a>, Error> {
         let buffers = &run.engine.buffers;
-        let kept = buffers.host_tail.as_ref().or(buffers.tail.as_ref());
-        let tail = kept.map(|t| t.fill(entered)).transpose()?;
+        let tails = buffers.kept_tails().map(|t| t.carried(entered)).transpose()?;
         let footers = buffers.footers.fill(entered)?;
-        Ok(BatchParts { entered, plan: &run.plan, payload, footers, at: 0, tail, owed })
+        Ok(BatchParts { entered, plan: &run.plan, payload, footers, at: 0, tails, owed })
     }
 
-    /// The store holds what it was given; the tail goes on.
-    fn give_back(self) -> Option<Lease<Filling>> {
+    /// The store holds what it was given.
+    fn give_back(self) {
         self.owed.hold([self.payload, self.footers.seal().drain(self.entered)]);
-        self.tail
+        self.tails.into_iter().for_each(Lease::retire);
     }
 
     /// Buffers that the host reads and writes are allocated in its memory; a device that breaks this has broken its
@@ -271,9 +305,16 @@ impl<'a> BatchParts<'a> {
         ended.map_err(|error| self.owed.run.fail(error)).ok()
     }
 
-    fn try_footer(&mut self, shard: u64, index: &[u8]) -> Result<Range<usize>, device::Error> {
-        let kept = self.tail.as_ref().map(|t| t.written(self.entered, 0..t.len()));
-        let tail = kept.as_ref().map_or(Ok(&[][..]), |t| stage::tail_of(self.plan, t, shard))?;
+    fn try_footer(&mut self, shard: u64, tail: Tail, index: &[u8]) -> Result<Range<usize>, device::Error> {
+        let tail = match (tail, &self.tails) {
+            (Tail::Packed(range), _) => {
+                self.payload.read(self.entered, range.start as usize..range.end as usize).bytes()?
+            }
+            (Tail::Kept(length), Some(tails)) => {
+                stage::tail_of(self.plan, &tails.read(self.entered, 0..tails.len()), shard, length)?
+            }
+            (Tail::Kept(_), None) => &[],
+        };
         let used = tail.len() + index.len();
         let range = self.at..self.at + used.next_multiple_of(self.plan.page() as usize);
         let mut room = self.footers.write(self.entered, range.clone());
@@ -290,21 +331,12 @@ impl Parts for BatchParts<'_> {
         SlotPart::lend(self.payload.lend(self.entered, range.start as usize..range.end as usize), self.owed)
     }
 
-    fn keep(&mut self, shard: u64, range: Range<u64>) {
-        let Some(tail) = &mut self.tail else { return };
-        let packed = self.payload.read(self.entered, range.start as usize..range.end as usize);
-        let all = 0..tail.len();
-        let kept =
-            packed.bytes().and_then(|b| stage::keep_tail(self.plan, tail.write(self.entered, all), shard, b));
-        self.expect(kept);
-    }
-
     fn ends(&mut self) {
         self.owed.run.counts.add(|t| t.ending += 1);
     }
 
-    fn footer(&mut self, shard: u64, index: &[u8]) -> Part {
-        let written = self.try_footer(shard, index);
+    fn footer(&mut self, shard: u64, tail: Tail, index: &[u8]) -> Part {
+        let written = self.try_footer(shard, tail, index);
         let range = self.expect(written).unwrap_or(0..0);
         self.at = self.at.max(range.end);
         SlotPart::lend(self.footers.lend_written(self.entered, range), self.owed)

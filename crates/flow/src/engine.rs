@@ -27,6 +27,13 @@ pub(crate) struct Buffers {
     pub(crate) host_tail: Option<Pool>,
 }
 
+impl Buffers {
+    /// What is left of pages of all shards, where the host keeps it.
+    pub(crate) fn kept_tails(&self) -> Option<&Pool> {
+        self.host_tail.as_ref().or(self.tail.as_ref())
+    }
+}
+
 /// A device, the order of its work, and its buffers.
 pub struct Engine {
     pub(crate) order: Arc<Order>,

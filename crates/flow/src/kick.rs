@@ -189,7 +189,7 @@ impl Producer {
                 let entered = engine.order.begin(Stage::Index, generation)?;
                 let index = index.drain(&entered);
                 let mut down = buffer.fill(&entered)?;
-                let bytes = 8 * (layout.order.len() + layout.regions.len());
+                let bytes = stage::index_bytes(&run.plan, layout);
                 let job =
                     CopyJob { from: index.read(&entered, 0..bytes), to: down.write(&entered, 0..bytes) };
                 run.device().copy(run.lane(Stage::Index), job)?;

@@ -153,7 +153,7 @@ impl Pool {
 }
 
 impl Pool {
-    /// What the generation before left, to be read: the row that carries it over is kept by the stage.
+    /// What is in the slot, to be read: the generation before left it, or a stage before this one, and the stage has waited.
     pub(crate) fn carried(&self, entered: &Entered) -> Result<Lease<Draining>, Error> {
         Ok(self.fill(entered)?.seal().drain(entered))
     }

@@ -34,7 +34,7 @@
 //!    such path: it does not close.
 //!    A flush makes the producer wait for the courier and the store besides: those waits are edges of the early graph.
 //! 7. *The sink.* It waits for nothing, so it is on a circle only by what it is given and what waits for it. Its record
-//!    comes after the end of the drain that gave it: whoever waits for `sunk` waits for `Publish` too.
+//!    comes after the end of the drain that gave it: whoever waits for `sunk` waits for `Deliver` too.
 //! 8. *The gate.* It is the one wait of a device lane for a record that is not yet queued; the lane stands until the host
 //!    gets there. This is an edge like any other, so step 4 holds for it. Every other wait for a device lane, and every
 //!    call, comes when the record has been queued: an event tells of the last time it was queued, and before the first it
@@ -65,7 +65,8 @@
 //!
 //! # Shown at work
 //!
-//! The table holds, and where the producer drains at once, payload copies may as well go down on `d2h`:
+//! The table holds, and where the producer drains at once, payload copies may as well go down on `d2h`, and tails up with the
+//! staging:
 //!
 //! ```
 //! use device::Lane;
@@ -75,11 +76,11 @@
 //!
 //! const COURIER: Case =
 //!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
-//! const ALONE: Case = Case { mode: Mode::DrainAfterKick, slots: 1, ..COURIER };
+//! const ALONE: Case = Case { mode: Mode::DrainAfterKick, slots: 1, aligned: false, ..COURIER };
+//! const RAW: Case = Case { compressed: false, aligned: true, ..ALONE };
 //! const _: () = assert_sound(Variant::of(COURIER));
 //! const _: () = assert_sound(Variant::of(ALONE).moving(Stage::Payload, Lane::D2h));
-//! const _: () = assert_sound(Variant::of(ALONE).moving(Stage::TailUpload, Lane::D2h));
-//! const _: () = assert_sound(Variant::of(ALONE).moving(Stage::TailUpload, Lane::H2d));
+//! const _: () = assert_sound(Variant::of(RAW).moving(Stage::TailUpload, Lane::H2d));
 //! // A shorter ring is only slower, and what the order of calls gives anyway may be said.
 //! const _: () = assert_sound(Variant::of(COURIER).with_depth("staging_free", 1));
 //! const KICKED: Row = Row {
@@ -93,8 +94,10 @@
 //! const _: () = assert_sound(Variant::of(COURIER).with(KICKED));
 //! ```
 //!
-//! Beside the producer they may not: there the index of the next batch already waits for an aggregate that is parked
-//! until this very batch is delivered. This is what the lane `drain` is for:
+//! Beside the producer they may not: with three slots the index of the batch after the next one may stand there already, and
+//! waits for an aggregate that is parked until the courier, which waits for this very payload, has sent up the next batch's
+//! tails. (With two there is no such circle; but two host lanes would queue on one, and the payload of a batch would stand
+//! behind the compression of the next.) This is what the lane `drain` is for:
 //!
 //! ```compile_fail,E0080
 //! use device::Lane;
@@ -103,7 +106,7 @@
 //! use plan::{Memory, Mode};
 //!
 //! const COURIER: Case =
-//!     Case { mode: Mode::Pipelined, slots: 2, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
+//!     Case { mode: Mode::Pipelined, slots: 3, memory: Memory::Device, compressed: true, aligned: true, pyramid: false };
 //! const _: () = assert_sound(Variant::of(COURIER).moving(Stage::Payload, Lane::D2h));
 //! ```
 //!

@@ -36,10 +36,10 @@ pub enum Stage {
     Fetch,
     /// Learns the sizes of packed chunks.
     Size,
+    /// Lets the next batch have what is left of pages.
+    Publish,
     /// Hands packed runs to the store.
     Deliver,
-    /// Gives the batch's buffers back.
-    Publish,
     /// The store writes.
     SinkWrite,
     /// Staging goes up.
@@ -62,10 +62,10 @@ pub enum Stage {
     Index,
     /// Packed chunks come down at once: their sizes were known.
     Raw,
-    /// Exactly the packed bytes come down.
-    Payload,
     /// What is left of pages goes up, for the next batch to begin with.
     TailUpload,
+    /// Exactly the packed bytes come down.
+    Payload,
 }
 
 /// Memory that stages share.
@@ -245,8 +245,8 @@ impl Stage {
         Stage::Kick,
         Stage::Fetch,
         Stage::Size,
-        Stage::Deliver,
         Stage::Publish,
+        Stage::Deliver,
         Stage::SinkWrite,
         Stage::Upload,
         Stage::Zero,
@@ -258,8 +258,8 @@ impl Stage {
         Stage::Aggregate,
         Stage::Index,
         Stage::Raw,
-        Stage::Payload,
         Stage::TailUpload,
+        Stage::Payload,
     ];
 
     /// Its name in reports.
@@ -322,8 +322,8 @@ impl Stage {
             Stage::Upload | Stage::Scatter => Stage::Fill,
             Stage::Reduce | Stage::TablesUp | Stage::Compress | Stage::Aggregate => Stage::Kick,
             Stage::Index | Stage::Raw => Stage::Fetch,
-            Stage::Payload => Stage::Size,
-            Stage::SinkWrite | Stage::TailUpload => Stage::Deliver,
+            Stage::Payload | Stage::TailUpload => Stage::Size,
+            Stage::SinkWrite => Stage::Deliver,
             host => host,
         }
     }
@@ -367,13 +367,13 @@ impl Stage {
             Stage::Index => (&[PackedIndex], &[HostIndex]),
             Stage::Raw => (&[Packed], &[HostPayload]),
             Stage::Payload => (&[Packed], &[HostPayload]),
+            Stage::Size if device && aligned => (&[Handoff, HostIndex, HostTail], &[HostTail]),
             Stage::Size if device => (&[Handoff, HostIndex], &[]),
+            Stage::Size if aligned => (&[Handoff, PackedIndex, Tail], &[Tail]),
             Stage::Size => (&[Handoff, PackedIndex], &[]),
-            Stage::Deliver if device && aligned => {
-                (&[Handoff, HostIndex, HostPayload, HostTail], &[Footers, HostTail])
-            }
+            Stage::Deliver if device && aligned => (&[Handoff, HostIndex, HostPayload, HostTail], &[Footers]),
             Stage::Deliver if device => (&[Handoff, HostIndex, HostPayload], &[Footers]),
-            Stage::Deliver if aligned => (&[Handoff, PackedIndex, Packed, Tail], &[Footers, Tail]),
+            Stage::Deliver if aligned => (&[Handoff, PackedIndex, Packed, Tail], &[Footers]),
             Stage::Deliver => (&[Handoff, PackedIndex, Packed], &[Footers]),
             Stage::TailUpload => (&[HostTail], &[Tail]),
             Stage::SinkWrite if device => (&[HostPayload, Footers], &[]),
@@ -391,8 +391,8 @@ impl Stage {
             (Stage::Carry, Buffer::ChunkPool) => 1,
             // What earlier batches began of coarser levels.
             (Stage::Reduce, Buffer::Pyramid) => 1,
-            // What was left of pages by the batch before goes to the head of a region, or before the index of a shard.
-            (Stage::Aggregate | Stage::Deliver, Buffer::Tail | Buffer::HostTail) => 1,
+            // What was left of pages by the batch before goes to the head of a region, or stays what it was.
+            (Stage::Aggregate | Stage::Size, Buffer::Tail | Buffer::HostTail) => 1,
             _ => 0,
         }
     }
@@ -510,14 +510,17 @@ pub const fn live(i: usize, case: Case) -> Option<Row> {
         14 if device && compressed => row("sized", (Size, Payload), Batch, Ready, HostIndex),
         15 if device => row("payload_down", (down, Deliver), Batch, Ready, HostPayload),
         16 if case.has_courier() => row("handed", (Fetch, Size), Batch, Ready, Handoff),
-        // On the host `sunk` goes to Kick too, and the courier's own share of it ends after Publish: it implies this one.
-        17 if device || !case.has_courier() => row("delivered", (Publish, Kick), Batch, Reuse, Handoff),
+        // On the host `sunk` goes to Kick too, and the courier's own share of it ends after Deliver: it implies this one.
+        17 if device || !case.has_courier() => row("delivered", (Deliver, Kick), Batch, Reuse, Handoff),
         18 => row("to_sink", (Deliver, SinkWrite), Batch, Ready, Footers),
         19 if !device => row("sunk", (SinkWrite, Kick), Batch, Reuse, Packed),
         19 if compressed => row("sunk", (SinkWrite, Size), Batch, Reuse, HostPayload),
         19 => row("sunk", (SinkWrite, Fetch), Batch, Reuse, HostPayload),
-        20 if device && aligned => row("tail_staged", (Deliver, TailUpload), Batch, Ready, HostTail),
-        21 if device && aligned => row("tail_uploaded", (TailUpload, Publish), Batch, Ready, Tail),
+        20 if device && aligned => row("tail_staged", (Size, TailUpload), Batch, Ready, HostTail),
+        // Drained by the producer, a batch whose payload came down behind its tails has left them up there.
+        21 if device && aligned && (case.has_courier() || !compressed) => {
+            row("tail_uploaded", (TailUpload, Publish), Batch, Ready, Tail)
+        }
         22 if aligned => row("tail_published", (Publish, Aggregate), Batch, Carry, Tail),
         23 if case.pyramid => row("scattered_whole", (Scatter, Reduce), Batch, Ready, ChunkPool),
         _ => None,

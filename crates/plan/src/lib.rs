@@ -35,7 +35,7 @@ pub use dtype::{BadFill, DType, Fill, UnknownDType};
 pub use error::Refusal;
 pub use facts::{Facts, Memory, Mode, OwnMemory};
 pub use levels::Level;
-pub use plan::{Plan, REGION_BYTES, SMALL_APPEND, TAIL_LENGTH_BYTES, Tuning};
+pub use plan::{INDEX_PAGES, Plan, REGION_BYTES, SMALL_APPEND, TAIL_LENGTH_BYTES, Tuning};
 pub use pyramid::Pyramid;
 pub use reduce::{Frames, Missing, ReducedDim, Reducer, Reduction, UnknownReducer, Window};
 pub use scatter::{Scatter, ScatterDim};

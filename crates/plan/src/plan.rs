@@ -93,6 +93,9 @@ pub const REGION_BYTES: u64 = 12;
 const OBJECT_BYTES: u64 = 512;
 /// Bytes of a region in the layout of a batch, and of what is needed to find it.
 const LAYOUT_BYTES: u64 = 128;
+/// What regions leave of a page begins in the index of a batch at a multiple of so many bytes.
+pub const INDEX_PAGES: u64 = 16;
+
 /// Bytes that say how long the tail of a shard is (u32).
 pub const TAIL_LENGTH_BYTES: u64 = 4;
 
@@ -279,7 +282,8 @@ impl Plan {
         let on_device = self.facts.memory == Memory::Device;
         let bytes = |per: u64| product([chunks, per], "a batch (its bytes)", SMALLER);
         let regions = self.batch_regions();
-        let index = bytes(8)? + 8 * regions.max(1);
+        let left = if self.is_aligned() { regions.saturating_mul(self.page()) } else { 0 };
+        let index = (bytes(8)? + 8 * regions.max(1) + INDEX_PAGES).saturating_add(left);
         let tables = bytes(4)? + REGION_BYTES * regions;
         let packed = self.packed_bytes()?;
         let mut holders = Vec::new();

@@ -49,6 +49,7 @@ struct Aggregation {
     fixed: usize,
     source: Touch,
     packed: Touch,
+    kept: Option<Touch>,
     stride: usize,
     page: usize,
     trailer: usize,
@@ -72,6 +73,7 @@ pub(crate) fn aggregated(job: &AggregateJob<'static>) -> Deeds {
         fixed,
         source,
         packed,
+        kept: job.kept.as_ref().and_then(device::Write::touch),
         stride: job.stride as usize,
         page: job.page as usize,
         trailer: if job.crc32c { 4 } else { 0 },
@@ -98,6 +100,9 @@ impl Aggregation {
             at = self.place_tail(tail?, at.next_multiple_of(self.page), deeds)?;
             for position in first?..first? + chunks? {
                 at = self.place_chunk(word(&self.order, position)?, at, deeds)?;
+            }
+            if let Some(kept) = &self.kept {
+                deeds.push(Deed::Use(part(kept, region * self.page, at % self.page)));
             }
         }
         Some(())

@@ -19,14 +19,19 @@ pub trait Parts {
     /// A part of packed bytes.
     fn payload(&mut self, range: Range<u64>) -> Part;
 
-    /// Keeps packed bytes, less than a page of them, as the tail of shard `shard` of the row.
-    fn keep(&mut self, shard: u64, range: Range<u64>);
-
     /// An object is told to end now; [`Finished`] tells when it has.
     fn ends(&mut self);
 
     /// A part that holds the tail of shard `shard`, then `index`, then zeros up to the end of the page.
-    fn footer(&mut self, shard: u64, index: &[u8]) -> Part;
+    fn footer(&mut self, shard: u64, tail: Tail, index: &[u8]) -> Part;
+}
+
+/// Where the tail of a shard is that ends, less than a page.
+pub enum Tail {
+    /// Among the packed bytes: the shard ends with a region of this batch.
+    Packed(Range<u64>),
+    /// Where tails are kept, so many bytes: an earlier batch left it, or this one.
+    Kept(u64),
 }
 
 /// Told once for each shard that was finalized, or could not be: row, shard (among those of a row of each level), result. Any
@@ -125,12 +130,9 @@ impl Shards {
         }
         open.at += whole;
         open.tail = end - begin - whole;
-        if self.plan.is_aligned() {
-            parts.keep(region.shard, begin + whole..end);
-        }
         open.epochs_left -= u64::from(region.epochs);
         if open.epochs_left == 0 {
-            return self.end(region.shard, open, parts);
+            return self.end(region.shard, open, Tail::Packed(begin + whole..end), parts);
         }
         self.open[position] = Some(open);
         Ok(())
@@ -152,19 +154,13 @@ impl Shards {
             let open = match self.open[shard as usize].take() {
                 Some(open) => open,
                 None if self.done[shard as usize] == Some(row) => continue,
-                None => self.begin_empty(row, shard, parts)?,
+                // No chunk came for it: what its position kept for the row before is not its own.
+                None => self.begin(row, shard)?,
             };
-            self.end(shard, open, parts)?;
+            let tail = Tail::Kept(open.tail);
+            self.end(shard, open, tail, parts)?;
         }
         Ok(())
-    }
-
-    /// Begins a shard that no chunk came for; what its position kept for the row before is not its own.
-    fn begin_empty(&mut self, row: u64, shard: u64, parts: &mut dyn Parts) -> Result<Open, Error> {
-        if self.plan.is_aligned() {
-            parts.keep(shard, 0..0);
-        }
-        self.begin(row, shard)
     }
 
     fn begin(&mut self, row: u64, shard: u64) -> Result<Open, Error> {
@@ -176,10 +172,10 @@ impl Shards {
         Ok(Open { row, object, at: 0, tail: 0, epochs_left: grid.epochs_of_shard(row, of_level) })
     }
 
-    fn end(&mut self, shard: u64, mut open: Open, parts: &mut dyn Parts) -> Result<(), Error> {
+    fn end(&mut self, shard: u64, mut open: Open, tail: Tail, parts: &mut dyn Parts) -> Result<(), Error> {
         self.encoded.clear();
         format::encode(self.entries[shard as usize].iter().copied(), &mut self.encoded);
-        open.object.append(open.at, parts.footer(shard, &self.encoded))?;
+        open.object.append(open.at, parts.footer(shard, tail, &self.encoded))?;
         let length = open.at + open.tail + self.encoded.len() as u64;
         let (finished, row) = (self.finished.clone(), open.row);
         parts.ends();

@@ -24,8 +24,10 @@ mod pyramid;
 mod scatter;
 mod tail;
 
-pub use deliver::{Finished, Parts, Shards};
-pub use pack::{Sources, aggregate, compress, packed_bytes, scratch_bytes, table_bytes, write_tables};
+pub use deliver::{Finished, Parts, Shards, Tail};
+pub use pack::{
+    Sources, aggregate, compress, index_bytes, offset_bytes, packed_bytes, scratch_bytes, table_bytes, write_tables,
+};
 pub use pyramid::{At, Touched, Views, pyramid_step, touched};
 pub use scatter::{carry, pad, scatter};
-pub use tail::{keep_tail, tail_of, upload_tails};
+pub use tail::{keep_tail, left_by, tail_of, upload_tails};

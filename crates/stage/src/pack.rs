@@ -3,12 +3,29 @@
 use std::ops::Range;
 
 use device::{AggregateJob, Device, EncodeJob, Encoder, Error, Lane, NO_TAIL, Read, Sizes, Tails, Write};
-use plan::{BatchLayout, Plan, REGION_BYTES, Region};
+use plan::{BatchLayout, INDEX_PAGES, Plan, REGION_BYTES, Region};
 
 /// Bytes of codec scratch for a full batch: worst-case slots, then one size per chunk.
 #[must_use]
 pub fn scratch_bytes(plan: &Plan) -> u64 {
     plan.pool_chunks() * (plan.slot_bytes() + 8)
+}
+
+/// Bytes of the index of a batch: the offsets, then, where pages are whole, what each region leaves of one.
+#[must_use]
+pub fn index_bytes(plan: &Plan, layout: &BatchLayout) -> usize {
+    kept_at(layout) + if plan.is_aligned() { layout.regions.len() * plan.page() as usize } else { 0 }
+}
+
+/// Bytes of the offsets of a batch.
+#[must_use]
+pub fn offset_bytes(layout: &BatchLayout) -> usize {
+    8 * (layout.order.len() + layout.regions.len())
+}
+
+/// Where what regions leave of a page begins in the index.
+pub(crate) fn kept_at(layout: &BatchLayout) -> usize {
+    offset_bytes(layout).next_multiple_of(INDEX_PAGES as usize)
 }
 
 /// Where the sizes begin in the scratch: behind the slots of all chunks that a pool has room for.
@@ -99,7 +116,8 @@ pub struct Sources<'a> {
     pub tails: Option<Read<'a>>,
 }
 
-/// Queues the packing of a batch.
+/// Queues the packing of a batch. `index` gets the offsets, and behind them what regions leave of a page: see
+/// [`index_bytes`].
 ///
 /// # Errors
 /// The device cannot take the work.
@@ -122,6 +140,7 @@ pub fn aggregate(
         let at = split_tails(plan);
         Tails { bytes: t.part(0..at), lengths: t.part(at..t.len()) }
     });
+    let (offsets, kept) = index.part(0..index_bytes(plan, layout)).split(kept_at(layout));
     let job = AggregateJob {
         chunks: n as u32,
         regions: regions as u32,
@@ -134,7 +153,8 @@ pub fn aggregate(
         sizes,
         crc32c: plan.crc32c,
         packed,
-        index: index.part(0..8 * (n + regions)),
+        index: offsets.part(0..offset_bytes(layout)),
+        kept: plan.is_aligned().then_some(kept),
     };
     device.aggregate(on, job)
 }

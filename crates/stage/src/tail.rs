@@ -5,13 +5,29 @@ use std::ops::Range;
 use device::{CopyJob, Device, Error, Lane, Read, Write};
 use plan::{BatchLayout, Plan, TAIL_LENGTH_BYTES};
 
-use crate::pack::split_tails;
+use crate::pack::{kept_at, split_tails};
 
 /// Where the tail of a shard of the row begins, and where its length stands: in bytes, among the tails.
 fn places(plan: &Plan, shard: u64) -> (usize, Range<usize>) {
     let length = TAIL_LENGTH_BYTES as usize;
     let at = split_tails(plan) + shard as usize * length;
     ((shard * plan.page()) as usize, at..at + length)
+}
+
+/// What region `r` of a batch leaves of a page, by the batch's index.
+///
+/// # Errors
+/// The index is not in the host's memory.
+pub fn left_by<'a>(
+    (plan, layout): (&Plan, &BatchLayout),
+    index: &Read<'a>,
+    r: usize,
+) -> Result<&'a [u8], Error> {
+    let (region, page) = (&layout.regions[r], plan.page() as usize);
+    let end = 8 * (region.first as usize + r + region.chunks as usize);
+    let end = index.part(end..end + 8).bytes()?.first_chunk().map_or(0, |e| u64::from_le_bytes(*e) as usize);
+    let at = kept_at(layout) + r * page;
+    index.part(at..at + end % page).bytes()
 }
 
 /// Keeps `bytes` as the tail of shard `shard` of the row. `tails` are those of all of them.
@@ -26,14 +42,13 @@ pub fn keep_tail(plan: &Plan, tails: Write<'_>, shard: u64, bytes: &[u8]) -> Res
     Ok(())
 }
 
-/// The tail of shard `shard` of the row.
+/// The first `length` bytes of the tail of shard `shard` of the row.
 ///
 /// # Errors
 /// The tails are not in the host's memory.
-pub fn tail_of<'a>(plan: &Plan, tails: &Read<'a>, shard: u64) -> Result<&'a [u8], Error> {
-    let (page, length) = places(plan, shard);
-    let length = tails.part(length).bytes()?.first_chunk().map_or(0, |l| u32::from_le_bytes(*l) as usize);
-    tails.part(page..page + length).bytes()
+pub fn tail_of<'a>(plan: &Plan, tails: &Read<'a>, shard: u64, length: u64) -> Result<&'a [u8], Error> {
+    let (page, _) = places(plan, shard);
+    tails.part(page..page + length as usize).bytes()
 }
 
 /// Queues the copy of the tails that a batch changed up to the device.

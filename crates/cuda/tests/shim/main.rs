@@ -199,7 +199,9 @@ proptest! {
         let (ours, theirs) = (Bytes::new(&blank), Bytes::new(&blank));
         let (our_index, their_index) = (Bytes::new(&vec![0xEE; entries * 8]), Bytes::new(&vec![0; entries * 8]));
         let trouble = Bytes::new(&[0; 8]);
-        let job = |packed, index| AggregateJob {
+        let room = regions.len() * page as usize;
+        let (our_kept, their_kept) = (Bytes::new(&vec![0; room]), Bytes::new(&vec![0; room]));
+        let job = |packed, index, kept| AggregateJob {
             chunks,
             regions: regions.len() as u32,
             order: order.read(),
@@ -212,13 +214,15 @@ proptest! {
             crc32c,
             packed,
             index,
+            kept: (page > 1).then_some(kept),
         };
         let told = trouble.write().address().addr() as u64;
         // SAFETY: as above.
-        unsafe { kernels::aggregate(&Shim, &job(ours.write(), our_index.write()), told) }.unwrap();
-        host::kernels::run_aggregate(job(theirs.write(), their_index.write())).unwrap();
+        unsafe { kernels::aggregate(&Shim, &job(ours.write(), our_index.write(), our_kept.write()), told) }.unwrap();
+        host::kernels::run_aggregate(job(theirs.write(), their_index.write(), their_kept.write())).unwrap();
         prop_assert!(our_index.get() == their_index.get(), "offsets");
         prop_assert!(ours.get() == theirs.get(), "bytes");
+        prop_assert!(our_kept.get() == their_kept.get(), "what is left of pages");
         prop_assert_eq!(trouble.get(), vec![0; 8]);
     }
 }
@@ -242,6 +246,7 @@ fn a_batch_that_is_too_large_is_told() {
         crc32c: true,
         packed: packed.write(),
         index: index.write(),
+        kept: None,
     };
     // SAFETY: everything lives until this returns, and so have the kernels.
     unsafe { kernels::aggregate(&Shim, &job, trouble.write().address().addr() as u64) }.unwrap();

@@ -78,8 +78,8 @@ impl Graph {
                 if row.clock as u8 == clock as u8 {
                     self.add(from, to, model.depth[i], i as u8);
                     if matches!(row.from, Stage::SinkWrite) {
-                        // The courier's own share of what the store is given ends after its publication (`courier::Owed`).
-                        self.add(Stage::Publish as usize, to, model.depth[i], i as u8);
+                        // The courier's own share of what the store is given ends after its delivery (`courier::Owed`).
+                        self.add(Stage::Deliver as usize, to, model.depth[i], i as u8);
                     }
                 } else if (row.clock as u8) < clock as u8 && matches!(view, View::Waits(_)) {
                     // How many finer generations make one is not known: perhaps so many that it waits at once.
@@ -147,7 +147,7 @@ impl Graph {
     /// Waits that are no rows, for they guard no buffer: a flush waits for the courier and the store before anything more
     /// is appended (`Array::drained`).
     const fn add_flush(&mut self) {
-        self.add(Stage::Publish as usize, Stage::Fill as usize, 1, LANE);
+        self.add(Stage::Deliver as usize, Stage::Fill as usize, 1, LANE);
         self.add(Stage::SinkWrite as usize, Stage::Fill as usize, 1, LANE);
     }
 

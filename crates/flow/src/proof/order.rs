@@ -1,8 +1,8 @@
 //! The order of calls in the host programs, which is the order inside every lane. `producer`, `kick` and `courier` are
 //! these programs; each turn of a loop is one generation of batch. Simulated runs are held to it (`tests/sim/program.rs`).
 //!
-//! - *Pipelined*: the producer repeats `Refill, Fill.., Kick, Fetch`, the courier `Size, Deliver, Publish`.
-//! - *Drain after kick*: the producer repeats `Refill, Fill.., Kick, Fetch, Size, Deliver, Publish`.
+//! - *Pipelined*: the producer repeats `Refill, Fill.., Kick, Fetch`, the courier `Size, Publish, Deliver`.
+//! - *Drain after kick*: the producer repeats `Refill, Fill.., Kick, Fetch, Size, Publish, Deliver`.
 //! - *Drain before kick*: one batch behind, somewhere between `Refill` and `Kick`: after the last `Fill` where the batch
 //!   became full, before or among them where a flush drains at once.
 
@@ -34,8 +34,8 @@ const fn place(stage: Stage, mode: Mode, drains: Drains) -> (i16, i16) {
         Stage::Kick => (8, 0),
         Stage::Fetch => (9, 0),
         Stage::Size => (first, skew),
-        Stage::Deliver => (first + 1, skew),
-        Stage::Publish => (first + 2, skew),
+        Stage::Publish => (first + 1, skew),
+        Stage::Deliver => (first + 2, skew),
         _ => panic!("a device lane and the store call nothing"),
     }
 }

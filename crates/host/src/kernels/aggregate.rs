@@ -29,17 +29,31 @@ struct Region {
 }
 
 impl Gather<'_> {
-    /// Gathers into `packed`; `index` gets, region by region, the offset of each chunk and the end of the last.
+    /// Gathers into `packed`; `index` gets, region by region, the offset of each chunk and the end of the last, and `kept`,
+    /// where it is asked for, what each region leaves of a page.
     ///
     /// # Panics
-    /// A table is shorter than it says, or `packed` is too small.
-    pub fn run(&self, packed: &mut [u8], index: &mut [[u8; 8]]) {
+    /// A table is shorter than it says, or `packed` or `kept` is too small.
+    pub fn run(&self, packed: &mut [u8], index: &mut [[u8; 8]], kept: Option<&mut [u8]>) {
         let mut at = 0;
         for r in 0..self.regions.len() {
             let region = self.region(r);
             at = self.place(region, at, packed, &mut index[region.first + r..]);
         }
         self.halves(0..self.order.len(), index, (0, &mut packed[..at as usize]));
+        if let Some(kept) = kept {
+            self.keep(packed, index, kept);
+        }
+    }
+
+    /// Copies what regions leave of a page.
+    fn keep(&self, packed: &[u8], index: &[[u8; 8]], kept: &mut [u8]) {
+        let page = self.page as usize;
+        for (r, kept) in kept.chunks_exact_mut(page).take(self.regions.len()).enumerate() {
+            let region = self.region(r);
+            let end = u64::from_le_bytes(index[region.first + r + region.chunks]) as usize;
+            kept[..end % page].copy_from_slice(&packed[end - end % page..end]);
+        }
     }
 
     fn region(&self, r: usize) -> Region {

@@ -82,7 +82,8 @@ pub fn run_aggregate(mut job: AggregateJob<'_>) -> Result<u64, Error> {
         crc32c: job.crc32c,
     };
     let index = job.index.bytes()?.as_chunks_mut::<8>().0;
-    gather.run(job.packed.bytes()?, index);
+    let kept = job.kept.as_mut().map(|kept| kept.bytes()).transpose()?;
+    gather.run(job.packed.bytes()?, index, kept);
     let last = (chunks + regions).checked_sub(1);
     Ok(last.map_or(0, |l| u64::from_le_bytes(index[l])))
 }

@@ -178,7 +178,7 @@ pub(crate) fn step(
     let size = |of: fn(&plan::ReducedDim) -> u64| r.dims.iter().map(|d| of(d) as usize).collect::<Vec<_>>();
     let (level, grid) = (size(|d| d.to), size(|d| d.chunks().1 * d.chunk));
     for epoch in 0..epochs as usize {
-        let from = &from[epoch * above as usize..][..above as usize];
+        let from = if window.valid == 0 { from } else { &from[epoch * above as usize..][..above as usize] };
         let to = &mut to[epoch * here as usize..][..here as usize];
         for q in window.first as usize..window.end as usize {
             for at in indexes(&grid) {

@@ -82,16 +82,29 @@ fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
     // this function, after the delivery: on the host that is what `delivered` would say.
     let owed = Arc::new(Owed { run: run.clone(), generation, held: Default::default() });
     // A panic must not leave the producer waiting for batches that nobody will deliver.
-    let mut published = false;
-    let delivery = AssertUnwindSafe(|| deliver(run, shards, handoff, &owed, &mut published));
+    let mut tails = Tails::Here;
+    let delivery = AssertUnwindSafe(|| deliver(run, shards, handoff, &owed, &mut tails));
     let ended = run.fault.check().and_then(|()| catch_unwind(delivery).unwrap_or(Err(Error::Panicked)));
     if let Err(error) = ended {
         run.fail(error);
     }
-    if !published {
+    if matches!(tails, Tails::Sent) {
+        // What was queued of them runs all the same: who is let on here must come after.
+        drop(run.engine.order.begin(Stage::Publish, generation));
+    }
+    if !matches!(tails, Tails::Published) {
         close(run, Stage::Publish, generation);
     }
     close(run, Stage::Deliver, generation);
+}
+
+/// What has become of a batch's tails.
+enum Tails {
+    Here,
+    /// Some of them are on their way up.
+    Sent,
+    /// The next batch may have them.
+    Published,
 }
 
 /// Records what leaves a stage, which ends here whatever became of it.
@@ -117,13 +130,13 @@ pub(crate) fn give_back(run: &Arc<Run>) {
     }
 }
 
-/// Delivers one batch; `published` says whether the next batch has been given its tails.
+/// Delivers one batch; `next` says what has become of its tails.
 fn deliver(
     run: &Arc<Run>,
     shards: &mut Shards,
     handoff: Handoff,
     owed: &Arc<Owed>,
-    published: &mut bool,
+    next: &mut Tails,
 ) -> Result<(), Error> {
     let (order, generation) = (&run.engine.order, handoff.generation);
     let layout = &*handoff.layout;
@@ -134,14 +147,14 @@ fn deliver(
     let total = offsets.last().map_or(0, |o| u64::from_le_bytes(*o)) as usize;
     // First what the next batch waits for: it comes with the offsets, long before the payload.
     let tails = keep_tails(run, &size, layout, &index)?;
-    upload_tails(run, generation, layout, tails)?;
+    upload_tails(run, generation, layout, tails, next)?;
     let payload = match handoff.payload {
         Payload::Down(payload) => payload,
         Payload::OnDevice(payload) => bring_down(run, generation, payload, total)?,
     };
     size.end()?;
     order.begin(Stage::Publish, generation).map(drop)?;
-    *published = true;
+    *next = Tails::Published;
     close(run, Stage::Publish, generation);
     let start = run.device().now();
     let entered = order.begin(Stage::Deliver, generation)?;
@@ -192,6 +205,7 @@ fn upload_tails(
     generation: u64,
     layout: &BatchLayout,
     tail: Option<Lease<Ready>>,
+    next: &mut Tails,
 ) -> Result<(), Error> {
     let Some(tail) = tail else { return Ok(()) };
     let buffers = &run.engine.buffers;
@@ -210,10 +224,7 @@ fn upload_tails(
     tail.retire();
     up.seal().give_up();
     entered.end()?;
-    if queued.is_err() {
-        // What was queued of it runs all the same: the publication, which comes in any case, comes after.
-        drop(run.engine.order.begin(Stage::Publish, generation)?);
-    }
+    *next = Tails::Sent;
     Ok(queued?)
 }
 

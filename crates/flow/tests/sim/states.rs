@@ -204,7 +204,7 @@ fn work_of_the_drain_lane_on_the_lane_of_the_index_is_found() {
         alignment: 16,
         pyramid: false,
     };
-    let wrong = Wrong { misplaced: Some((Stage::Payload, Lane::D2h)), ..Wrong::default() };
+    let wrong = Wrong { misplaced: Some((Stage::TailUpload, Lane::D2h)), ..Wrong::default() };
     let verdict = hunt(&scenario.smallest(PER_SHARD), &wrong).unwrap_or_default();
     assert!(verdict.starts_with("deadlock"), "{verdict:?}");
 }

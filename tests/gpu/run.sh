@@ -28,6 +28,7 @@ LIMIT=120
 # One stream of a few megabytes, buffered, past the system's cache in whole pages with the gate, and without it: the same shards
 # each time, and without a codec those of the host.
 rm -rf stores host ways && mkdir stores host ways
+seq -w 0 999999 | tr -d '\n' | head -c 4500000 >inputs/stream.bytes
 stream=(--plain --dtype uint16 -d "t:0,y:300:64,x:500:128" --crc32c)
 for codec in none zstd:3; do
     check "stream, $codec" ./store.sh "$device" ways/plain.zarr 0 stream.bytes "${stream[@]}" --codec "$codec"

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::exec::{Outcome, cargo, command, output, show, target};
 use crate::readers;
 
-/// Tests that need a GPU: package, test target, and whether the build is one for debugging, whose device is checked.
+/// Tests that need a GPU: package, test target, and whether it is built with assertions, so that its device is checked.
 const TESTS: [(&str, &str, bool); 4] = [
     ("forebay-cuda", "gpu", false),
     ("forebay-flow", "gpu", false),
@@ -20,9 +20,6 @@ const SCRIPTS: [&str; 6] = ["bench.sh", "common.sh", "forgiving.sh", "long.sh", 
 /// nvCOMP, as it is fetched: nobody else may ship it, so the folder is for one's own use.
 const NVCOMP: &str = "nvidia-libnvcomp-cu13==5.3.0.16";
 const LIBRARY: &str = "libnvcomp.so.5";
-
-/// Bytes of the stream that `run.sh` writes in several ways.
-const INPUT: usize = 4_500_000;
 
 /// Most bytes of the folder, without the large images.
 const MOST: u64 = 60_000_000;
@@ -38,16 +35,14 @@ pub(crate) fn pack(root: &Path, images: bool) -> Outcome {
     fs::create_dir_all(pack.join("tests")).map_err(|e| format!("{}: {e}", pack.display()))?;
     show(cargo(root).args(["build", "--release", "--package", "forebay-cli"]))?;
     strip(root, &target(root).join("release/forebay"), &pack.join("forebay"))?;
-    for (package, test, debug) in TESTS {
-        let name = format!("{package}-{test}{}", if debug { "-checked" } else { "" });
-        strip(root, &built(root, package, test, debug)?, &pack.join("tests").join(name))?;
+    for (package, test, checked) in TESTS {
+        let name = format!("{package}-{test}{}", if checked { "-checked" } else { "" });
+        strip(root, &built(root, package, test, checked)?, &pack.join("tests").join(name))?;
     }
     for script in SCRIPTS {
         copy(&root.join("tests/gpu").join(script), &pack.join(script))?;
     }
     readers::make_elsewhere(root, &pack, images.as_deref())?;
-    let input: Vec<u8> = (0..INPUT as u64).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13) as u8).collect();
-    fs::write(pack.join("inputs/stream.bytes"), input).map_err(|e| e.to_string())?;
     nvcomp(root, &pack)?;
     let bytes = size(&pack)?;
     println!("{}, {bytes} bytes: copy it to a GPU host and run ./run.sh there", pack.display());
@@ -78,10 +73,10 @@ fn strip(root: &Path, from: &Path, to: &Path) -> Outcome {
 }
 
 /// Builds a test and finds its program.
-fn built(root: &Path, package: &str, test: &str, debug: bool) -> Result<PathBuf, String> {
+fn built(root: &Path, package: &str, test: &str, checked: bool) -> Result<PathBuf, String> {
     let mut build = cargo(root);
     build.args(["test", "--no-run", "--message-format=json", "--package", package, "--test", test]);
-    build.args((!debug).then_some("--release"));
+    build.args(["--profile", if checked { "checked" } else { "release" }]);
     let said = output(&mut build)?;
     let mut programs = said.lines().filter_map(|line| {
         let at = line.find("\"executable\":\"")?;

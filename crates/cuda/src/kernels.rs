@@ -501,7 +501,9 @@ pub unsafe fn aggregate(launcher: &dyn Launcher, job: &AggregateJob<'_>, trouble
     short("the table of regions", job.table.len(), 12 * regions)?;
     short("the index", job.index.len(), 8 * (chunks + regions))?;
     short("the chunks", job.source.len(), chunks * job.stride)?;
-    job.kept.as_ref().map_or(Ok(()), |kept| short("what is left of pages", kept.len(), regions * job.page))?;
+    job.kept
+        .as_ref()
+        .map_or(Ok(()), |kept| short("what is left of pages", kept.len(), regions * job.page))?;
     if chunks == 0 || regions == 0 {
         return Ok(());
     }

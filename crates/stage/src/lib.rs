@@ -26,7 +26,8 @@ mod tail;
 
 pub use deliver::{Finished, Parts, Shards, Tail};
 pub use pack::{
-    Sources, aggregate, compress, index_bytes, offset_bytes, packed_bytes, scratch_bytes, table_bytes, write_tables,
+    Sources, aggregate, compress, index_bytes, offset_bytes, packed_bytes, scratch_bytes, table_bytes,
+    write_tables,
 };
 pub use pyramid::{At, Touched, Views, pyramid_step, touched};
 pub use scatter::{carry, pad, scatter};

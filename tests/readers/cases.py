@@ -79,6 +79,22 @@ class Halved:
 
 
 @dataclass
+class Shown:
+    """How channels are shown."""
+
+    # Label, and colour where one is given; for each channel, or none at all.
+    named: list[tuple[str, str | None]]
+    # Of the type or of the data; None: nothing is said.
+    window: str | None = None
+
+    def arguments(self) -> list[str]:
+        words = ["--window", self.window] if self.window else []
+        for label, color in self.named:
+            words += ["--channel", f"{label}:{color}" if color else label]
+        return words
+
+
+@dataclass
 class Case:
     """One store: how it is written and what it must hold."""
 
@@ -106,6 +122,7 @@ class Case:
     # Coarser levels, and the spacing of each dimension in stored order.
     halved: Halved | None = None
     scale: list[float] | None = None
+    shown: Shown | None = None
 
     def sizes(self) -> dict[str, int]:
         return dict(zip(self.dims, self.expected.shape))
@@ -124,6 +141,7 @@ class Case:
         if isinstance(self.source, bytes):
             words += ["--dtype", dtype_name(self.expected.dtype)]
         words += self.halved.arguments() if self.halved else []
+        words += self.shown.arguments() if self.shown else []
         for name, spacing in zip(self.dims, self.scale or []):
             words += ["--scale", f"{name}={spacing}"]
         return words + self.more
@@ -148,6 +166,15 @@ class Case:
         apart = asked.append is not None and any(asked.append in step for step in steps)
         own = {"append": asked.append, "append_reducer": asked.append_reducer}
         return {"steps": steps, "reducer": asked.reducer} | (own if apart else dict.fromkeys(own))
+
+
+    def channels(self) -> dict | None:
+        """What `described.py` must know of channels."""
+        if self.shown is None:
+            return None
+        count = self.sizes().get("c", 1)
+        numbered = [(f"Channel {n}", None) for n in range(count)]
+        return {"named": self.shown.named or numbered, "window": self.shown.window or "type"}
 
 
 def dtype_name(dtype: np.dtype) -> str:
@@ -324,8 +351,33 @@ def halved_shapes() -> list[Case]:
     ]
 
 
+def channels() -> list[Case]:
+    """Channels beside one another in every way in which they arrive, and none; windows of types and of data."""
+    two = noise("u2", (5, 2, 9, 10), 130) // 3 + np.array([0, 40000], "u2").reshape(1, 2, 1, 1)
+    deep, color = noise("f4", (3, 4, 2, 10, 12), 131), noise("u1", (7, 9, 10, 3), 132) // 2
+    color[..., 1] += 100
+    fine, single = noise("f2", (4, 9, 10), 133), noise("i8", (4, 9, 10), 134)
+    l3, l4 = [(2, 2), (5, 2), (6, 2)], [(2, 2), (1, 2), (4, 2), (5, 2)]
+    l5, last = [(2, 1), (3, 1), (1, 2), (4, 2), (5, 2)], [(2, 2), (4, 2), (5, 2), (1, 3)]
+    stains = [("DAPI", "0000FF"), ("GFP", None)]
+    colors = [("R", "FF0000"), ("G", "00FF00"), ("B", "0000FF")]
+    halved = Halved("yx", "max", levels=2)
+    small = ["--batch", "1K", "--staging", "4K"]
+    return [
+        piped("channels-data", two, "tcyx", "tcyx", l4, shown=Shown(stains, "data"), halved=halved, more=small),
+        piped("channels-type", two, "tcyx", "tcyx", l4, shown=Shown(stains), codec="none"),
+        piped("channels-inside", deep, "tzcyx", "tczyx", l5, shown=Shown([], "data"), order=True),
+        piped("channels-last", color, "tyxc", "tcyx", last, shown=Shown(colors, "data"), order=True),
+        piped("channels-float", fine, "tyx", "tyx", l3, shown=Shown([], "data"), codec="none"),
+        piped("channels-float-type", fine, "tyx", "tyx", l3, shown=Shown([("it", None)]), halved=halved),
+        piped("channels-long", single, "tyx", "tyx", l3, shown=Shown([("a:b", "010203")], "data")),
+        piped("channels-alike", single * 0 + 7, "tyx", "tyx", l3, shown=Shown([], "data")),
+        piped("channels-empty", single[:0], "tyx", "tyx", l3, shown=Shown([], "data")),
+    ]
+
+
 def all_cases(data: Path, shared: Path, made: Path) -> list[Case]:
-    return matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes() + pyramids()
+    return matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes() + pyramids() + channels()
 
 
 def pyramids() -> list[Case]:

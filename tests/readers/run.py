@@ -138,8 +138,8 @@ def readers(entries: list[dict], work: Path) -> list[tuple[str, subprocess.Popen
 
 
 def oracles(tally: Tally) -> None:
-    """What is held against pyramids is checked itself first."""
-    for script in ("pyramid.py", "levels.py"):
+    """What is held against metadata and pyramids is checked itself first."""
+    for script in ("pyramid.py", "levels.py", "described.py"):
         name, program = start([sys.executable, str(HERE / script)])
         closing(name, program, tally)
 
@@ -202,7 +202,7 @@ def main() -> int:
     def stage(name: str) -> None:
         print(f"{time.monotonic() - begun:6.1f} s  {name}", flush=True)
 
-    stage("checking the oracles of pyramids")
+    stage("checking the oracles")
     oracles(tally)
     cases = all_cases(HERE.parent / "data", asked.shared / "data", prepared(asked.work))
     cases = [case for case in cases if asked.only in case.name]

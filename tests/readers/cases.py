@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,6 +80,22 @@ class Halved:
 
 
 @dataclass
+class Shown:
+    """How channels are shown."""
+
+    # Label, and colour where one is given; for each channel, or none at all.
+    named: list[tuple[str, str | None]]
+    # Of the type or of the data; None: nothing is said.
+    window: str | None = None
+
+    def arguments(self) -> list[str]:
+        words = ["--window", self.window] if self.window else []
+        for label, color in self.named:
+            words += ["--channel", f"{label}:{color}" if color else label]
+        return words
+
+
+@dataclass
 class Case:
     """One store: how it is written and what it must hold."""
 
@@ -106,6 +123,9 @@ class Case:
     # Coarser levels, and the spacing of each dimension in stored order.
     halved: Halved | None = None
     scale: list[float] | None = None
+    # Nobody but the oracle of levels reads it: there are many.
+    for_levels: bool = False
+    shown: Shown | None = None
 
     def sizes(self) -> dict[str, int]:
         return dict(zip(self.dims, self.expected.shape))
@@ -124,6 +144,7 @@ class Case:
         if isinstance(self.source, bytes):
             words += ["--dtype", dtype_name(self.expected.dtype)]
         words += self.halved.arguments() if self.halved else []
+        words += self.shown.arguments() if self.shown else []
         for name, spacing in zip(self.dims, self.scale or []):
             words += ["--scale", f"{name}={spacing}"]
         return words + self.more
@@ -148,6 +169,15 @@ class Case:
         apart = asked.append is not None and any(asked.append in step for step in steps)
         own = {"append": asked.append, "append_reducer": asked.append_reducer}
         return {"steps": steps, "reducer": asked.reducer} | (own if apart else dict.fromkeys(own))
+
+
+    def channels(self) -> dict | None:
+        """What `described.py` must know of channels."""
+        if self.shown is None:
+            return None
+        count = self.sizes().get("c", 1)
+        numbered = [(f"Channel {n}", None) for n in range(count)]
+        return {"named": self.shown.named or numbered, "window": self.shown.window or "type"}
 
 
 def dtype_name(dtype: np.dtype) -> str:
@@ -281,6 +311,80 @@ def halved_types() -> list[Case]:
     return cases
 
 
+def halved_all() -> list[Case]:
+    """Every reducer of every type at every rank: of each pair both odd and even sizes, and frames that are kept, halved in one
+    window with the other dimensions, and halved by a reducer of their own."""
+    cases, reducers = [], list(pyramid.REDUCERS)
+    extents = {"t": (6, 5), "c": (2, 2), "z": (4, 3), "y": (6, 7), "x": (8, 5)}
+    chunks = {"t": 2, "c": 1, "z": 2, "y": 3, "x": 2}
+    for (n, dtype), (m, reducer), rank in itertools.product(enumerate(DTYPES), enumerate(reducers), range(2, 6)):
+        dims = ["yx", "tyx", "tzyx", "tczyx"][rank - 2]
+        odd, way = (rank + n) % 2, (rank + n + m) % 3
+        pixels = noise(dtype, tuple(extents[name][odd] for name in dims), 200 + len(cases))
+        frames, inner = dims[0], dims[1:].replace("c", "")
+        other = reducers[(m + 1 + (n + rank) % 7) % 8]
+        asked = [Halved(inner, reducer), Halved(frames + inner, reducer), Halved(frames + inner, reducer, frames, other)][way]
+        asked.levels = 3
+        # Frames meet across chunks of any depth, in a bounded array and in one without end.
+        depth = TIME_CHUNKS[(n + m + rank) % 4] if dims != "tczyx" else 2
+        layout = [(depth, 2)] + [(chunks[name], 2) for name in dims[1:]]
+        word = ["kept", "joint", "own"][way]
+        name = f"all-{dtype}-{reducer}-rank{rank}-{['even', 'odd'][odd]}-{word}-chunk{depth}"
+        more = ["--batch", "1K", "--staging", "4K"]
+        first = len(pixels) if (n + m) % 2 else 0
+        case = piped(name, pixels, dims, dims, layout, halved=asked, codec="none", first=first, more=more)
+        case.for_levels = True
+        cases.append(case)
+    return cases
+
+
+def halved_by_name() -> list[Case]:
+    """What others got wrong, by its name."""
+    cases = []
+
+    def add(name: str, pixels: np.ndarray, dims: str, layout: list, halved: Halved, **more) -> None:
+        tuning = ["--batch", "1K", "--staging", "4K"]
+        case = piped(f"named-{name}", pixels, dims, dims, layout, halved=halved, codec="none", more=tuning, **more)
+        case.for_levels = True
+        cases.append(case)
+
+    l3 = [(2, 2), (4, 2), (4, 2)]
+    # Of every type each value stays what it is: also those whose sums do not fit the type.
+    for n, dtype in enumerate(DTYPES):
+        info = np.finfo(dtype) if dtype[0] == "f" else np.iinfo(dtype)
+        for m, (word, value) in enumerate([("most", info.max), ("least", info.min), ("hundred", 100)]):
+            reducer = list(pyramid.REDUCERS)[(3 * n + m) % 8]
+            add(f"constant-{word}-{dtype}-{reducer}", np.full((5, 9, 10), value, dtype), "tyx", l3, Halved("tyx", reducer, levels=3))
+    # Ramps along each dimension: a shift by half an element shows.
+    for reducer in pyramid.REDUCERS:
+        for axis, name in enumerate("tyx"):
+            ramp = np.moveaxis(np.arange(12, dtype="u2").reshape(12, 1, 1) * np.ones((12, 12, 12), "u2"), 0, axis)
+            add(f"ramp-{name}-{reducer}", np.ascontiguousarray(ramp) * 5, "tyx", l3, Halved("tyx", reducer, levels=3))
+        # One bright pixel in the dark: amid a window, in the corner where it is alone, and at the end of a chunk.
+        for place in [(0, 0, 0), (2, 5, 3), (6, 8, 10), (1, 3, 4)]:
+            spot = np.zeros((7, 9, 11), "u2")
+            spot[place] = 60000
+            word = "-".join(map(str, place))
+            add(f"bright-{word}-{reducer}", spot, "tyx", l3, Halved("tyx", reducer, "t", "max", levels=3))
+    # Odd numbers of planes, in time and in depth.
+    for planes in (1, 3, 5, 7, 9):
+        stack = noise("u2", (2, planes, 9, 10), 400 + planes)
+        add(f"odd-planes-z-{planes}", stack, "tzyx", [(2, 1), (2, 2), (4, 2), (5, 2)], Halved("zyx", "mean"))
+        add(f"odd-planes-t-{planes}", stack[0], "tyx", l3, Halved("tyx", "mean", levels=3), first=planes)
+    # Dimensions of one element.
+    for shape in [(1, 1, 1), (1, 9, 10), (7, 1, 10), (7, 9, 1), (1, 1, 10), (7, 1, 1)]:
+        word = "x".join(map(str, shape))
+        add(f"one-pixel-{word}", noise("u1", shape, sum(shape)), "tyx", l3, Halved("tyx", "median", levels=3))
+    # Frames of one value each, whatever their chunks: 50 and 250, then 150.
+    frames = np.arange(4, dtype="u2").reshape(4, 1, 1) * 100 * np.ones((4, 9, 10), "u2")
+    for chunk in TIME_CHUNKS:
+        layout = [(chunk, 2), (4, 2), (5, 2)]
+        for word, append in [("mean", None), ("max", "max"), ("decimate", "decimate")]:
+            halved = Halved("tyx", "mean", append and "t", append, levels=2)
+            add(f"frames-0-100-200-300-{word}-chunk{chunk}", frames, "tyx", layout, halved)
+    return cases
+
+
 def halved_times() -> list[Case]:
     """Frames that meet across chunks and batches, whatever their number is: joint, and by a reducer of their own."""
     cases = []
@@ -324,9 +428,34 @@ def halved_shapes() -> list[Case]:
     ]
 
 
+def channels() -> list[Case]:
+    """Channels beside one another in every way in which they arrive, and none; windows of types and of data."""
+    two = noise("u2", (5, 2, 9, 10), 130) // 3 + np.array([0, 40000], "u2").reshape(1, 2, 1, 1)
+    deep, color = noise("f4", (3, 4, 2, 10, 12), 131), noise("u1", (7, 9, 10, 3), 132) // 2
+    color[..., 1] += 100
+    fine, single = noise("f2", (4, 9, 10), 133), noise("i8", (4, 9, 10), 134)
+    l3, l4 = [(2, 2), (5, 2), (6, 2)], [(2, 2), (1, 2), (4, 2), (5, 2)]
+    l5, last = [(2, 1), (3, 1), (1, 2), (4, 2), (5, 2)], [(2, 2), (4, 2), (5, 2), (1, 3)]
+    stains = [("DAPI", "0000FF"), ("GFP", None)]
+    colors = [("R", "FF0000"), ("G", "00FF00"), ("B", "0000FF")]
+    halved = Halved("yx", "max", levels=2)
+    small = ["--batch", "1K", "--staging", "4K"]
+    return [
+        piped("channels-data", two, "tcyx", "tcyx", l4, shown=Shown(stains, "data"), halved=halved, more=small),
+        piped("channels-type", two, "tcyx", "tcyx", l4, shown=Shown(stains), codec="none"),
+        piped("channels-inside", deep, "tzcyx", "tczyx", l5, shown=Shown([], "data"), order=True),
+        piped("channels-last", color, "tyxc", "tcyx", last, shown=Shown(colors, "data"), order=True),
+        piped("channels-float", fine, "tyx", "tyx", l3, shown=Shown([], "data"), codec="none"),
+        piped("channels-float-type", fine, "tyx", "tyx", l3, shown=Shown([("it", None)]), halved=halved),
+        piped("channels-long", single, "tyx", "tyx", l3, shown=Shown([("a:b", "010203")], "data")),
+        piped("channels-alike", single * 0 + 7, "tyx", "tyx", l3, shown=Shown([], "data")),
+        piped("channels-empty", single[:0], "tyx", "tyx", l3, shown=Shown([], "data")),
+    ]
+
+
 def all_cases(data: Path, shared: Path, made: Path) -> list[Case]:
-    return matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes() + pyramids()
+    return matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes() + pyramids() + channels()
 
 
 def pyramids() -> list[Case]:
-    return halved_types() + halved_times() + halved_shapes()
+    return halved_types() + halved_times() + halved_shapes() + halved_all() + halved_by_name()

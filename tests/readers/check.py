@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from types import SimpleNamespace
 
+import ngff_zarr
 import numpy as np
 import ome_zarr_models
 import tensorstore
@@ -18,20 +20,13 @@ import yaozarrs
 import zarr
 import zarrs  # noqa: F401  (registers its pipeline)
 
+from described import Wrong, channels, demand, places
+
 CODECS = {"none": [], "zstd": ["zstd"], "blosc": ["blosc"]}
-
-
-class Wrong(Exception):
-    """A reader found something else than it must."""
 
 
 def expected(entry: dict) -> np.ndarray:
     return np.fromfile(entry["expected"], entry["dtype"]).reshape(entry["shape"])
-
-
-def demand(what: str, found, wanted) -> None:
-    if found != wanted:
-        raise Wrong(f"{what} is {found}, not {wanted}")
 
 
 def same(found: np.ndarray, entry: dict) -> None:
@@ -99,6 +94,10 @@ def described(array: zarr.Array, entry: dict) -> None:
 
 def yaozarrs_image(entry: dict) -> None:
     yaozarrs.validate_zarr_store(entry["store"])
+    metadata = yaozarrs.open_group(entry["store"]).ome_metadata()
+    datasets = metadata.multiscales[0].datasets
+    places([placed(d.coordinateTransformations) for d in datasets], entry)
+    shown(metadata.omero and [(c.label, c.color, c.window) for c in metadata.omero.channels], entry)
 
 
 def ome_models_image(entry: dict) -> None:
@@ -109,6 +108,42 @@ def ome_models_image(entry: dict) -> None:
     demand("axes", [axis.name for axis in image.axes], entry["names"])
     coarser = entry["pyramid"]["steps"] if entry["pyramid"] else []
     demand("levels", [level.path for level in image.datasets], [str(n) for n in range(len(coarser) + 1)])
+    places([placed(level.coordinateTransformations) for level in image.datasets], entry)
+    # It hands on what it finds there.
+    omero = getattr(model.attributes.ome, "omero", None)
+    windows = omero and [(c["label"], c["color"], SimpleNamespace(**c["window"])) for c in omero["channels"]]
+    shown(windows, entry)
+
+
+def ngff_image(entry: dict) -> None:
+    """Validates against the specification's schema, and reads all levels as images."""
+    found = ngff_zarr.from_ngff_zarr(entry["store"], validate=True)
+    levels = [([i.scale[n] for n in entry["names"]], [i.translation[n] for n in entry["names"]]) for i in found.images]
+    places(levels, entry)
+    for n, image in enumerate(found.images):
+        demand(f"level {n}: names", list(image.dims), entry["names"])
+    omero = found.metadata.omero
+    shown(omero and [(c.label, c.color, c.window) for c in omero.channels], entry)
+
+
+def placed(steps: list) -> tuple[list[float], list[float]]:
+    """A level's scale and translation, as a reader's own objects say them."""
+    scale, place = None, None
+    for step in steps:
+        demand("order of transformations", (step.type, scale is None), ("scale", True) if scale is None else ("translation", False))
+        if step.type == "scale":
+            scale = list(step.scale)
+        else:
+            place = list(step.translation)
+    return scale, place or [0.0] * len(scale)
+
+
+def shown(found: list | None, entry: dict) -> None:
+    def numbers(window) -> list[float]:
+        return [window.min, window.max, window.start, window.end]
+
+    named = found and [(label, color, numbers(window)) for label, color, window in found]
+    channels(named, entry, lambda: expected(entry))
 
 
 READERS = {
@@ -117,11 +152,17 @@ READERS = {
     "tensorstore": tensor_store,
 }
 OF_IMAGES = {"yaozarrs": yaozarrs_image, "ome-zarr-models": ome_models_image}
+# Slower to open than the others.
+OF_PYRAMIDS = {"ngff-zarr": ngff_image}
 
 
 def check(entry: dict) -> tuple[int, int]:
     passed = failed = 0
     readers = READERS | (OF_IMAGES if entry["array"] else {})
+    # It refuses axes of space in another order than z y x, which OME-Zarr 0.5 only advises.
+    space = [name for name in entry["names"] if name in "zyx"]
+    named = space == sorted(space, reverse=True)
+    readers |= OF_PYRAMIDS if (entry["pyramid"] or entry["channels"]) and named else {}
     for name, read in readers.items():
         try:
             read(entry)

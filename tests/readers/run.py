@@ -126,20 +126,21 @@ def readers(entries: list[dict], work: Path) -> list[tuple[str, subprocess.Popen
     # By size, so that each part has its share of the large ones.
     entries = sorted(entries, key=lambda e: Path(e["expected"]).stat().st_size)
     started = []
-    for part in range(TOGETHER):
-        path = listed(entries[part::TOGETHER], work / f"python-{part}.json")
-        started.append(start([sys.executable, str(HERE / "check.py"), path]))
-    path = listed(entries, work / "node.json")
-    started.append(start(["node", str(work / "check.mjs"), path]))
+    read = [entry for entry in entries if not entry["for_levels"]]
     halved = [entry for entry in entries if entry["pyramid"]]
-    path = listed(halved, work / "levels.json")
-    started += [start([sys.executable, str(HERE / "levels.py"), path])] if halved else []
+    for part in range(TOGETHER):
+        for script, some in (("check.py", read), ("levels.py", halved)):
+            if mine := some[part::TOGETHER]:
+                path = listed(mine, work / f"{Path(script).stem}-{part}.json")
+                started.append(start([sys.executable, str(HERE / script), path]))
+    if read:
+        started.append(start(["node", str(work / "check.mjs"), listed(read, work / "node.json")]))
     return started
 
 
 def oracles(tally: Tally) -> None:
-    """What is held against pyramids is checked itself first."""
-    for script in ("pyramid.py", "levels.py"):
+    """What is held against metadata and pyramids is checked itself first."""
+    for script in ("pyramid.py", "levels.py", "described.py"):
         name, program = start([sys.executable, str(HERE / script)])
         closing(name, program, tally)
 
@@ -202,7 +203,7 @@ def main() -> int:
     def stage(name: str) -> None:
         print(f"{time.monotonic() - begun:6.1f} s  {name}", flush=True)
 
-    stage("checking the oracles of pyramids")
+    stage("checking the oracles")
     oracles(tally)
     cases = all_cases(HERE.parent / "data", asked.shared / "data", prepared(asked.work))
     cases = [case for case in cases if asked.only in case.name]

@@ -65,6 +65,8 @@ def entry(case: Case, path: Path, dump: Path, command: str) -> dict:
         "command": command,
         "scale": case.scale or [1.0] * len(case.dims),
         "pyramid": case.pyramid(),
+        "channels": case.channels(),
+        "for_levels": case.for_levels,
     }
 
 

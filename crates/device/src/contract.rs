@@ -1,5 +1,7 @@
 //! What every device must do. A device's tests call [`check`].
 
+mod reduce;
+
 use std::sync::Arc;
 
 use plan::{Config, DType, Dim, Facts, Memory, Plan, Tuning};
@@ -27,6 +29,7 @@ pub fn check(device: &dyn Device, codecs: &[plan::Codec], decode: Decode<'_>) {
     gates_open_when_the_host_says_so(device);
     fill_sets_every_element(device);
     scatter_places_every_element(device);
+    reduce::every_element_is_made(device);
     aggregate_packs_and_indexes(device);
     for codec in codecs {
         encoded_chunks_decode(device, codec, decode);

@@ -109,6 +109,15 @@ impl Registered {
         Ok(write.into_bytes()?)
     }
 
+    /// The first bytes, while the caller holds them: what a run reads of them at that time is the same.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn first(&self, bytes: usize) -> Result<&[u8], Error> {
+        let _lane = on(Lane::Producer);
+        self.peek(0..bytes)
+    }
+
     /// A few bytes of it, while the caller holds it: what a cut element needs.
     pub(crate) fn peek(&self, range: Range<usize>) -> Result<&[u8], Error> {
         self.order.name_it(Stage::Fill, self.until);

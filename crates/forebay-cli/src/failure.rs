@@ -63,7 +63,7 @@ impl From<forebay::Error> for Failure {
         use forebay::Error as E;
         match error {
             E::Exists { path, what } => Failure::Input(exists(&path, what)),
-            E::Refused(_) | E::Attribute(_) | E::ElementType { .. } | E::StoreInUse => {
+            E::Refused(_) | E::Attribute(_) | E::Channels { .. } | E::ElementType { .. } | E::StoreInUse => {
                 Failure::Input(error.to_string())
             }
             error => Failure::Run(error.to_string()),

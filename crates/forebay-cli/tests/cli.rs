@@ -239,6 +239,10 @@ fn bad_input_is_refused_with_a_remedy_and_nothing_is_written() {
     with(&["--attributes", "none.json"], &["none.json", "cannot be read"]);
     with(&["--attributes", "name.json"], &["`ome`", "another name"]);
     with(&["--slots", "9"], &["slots", "2 to 8"]);
+    with(&["--channel", "a", "--channel", "b"], &["channels: 2 are named", "no axis of channels"]);
+    with(&["--channel", "a:red"], &["`red`", "0000FF"]);
+    with(&["--window", "data", "--plain"], &["plain array", "leave channels and window out"]);
+    with(&["--window", "values"], &["`values`", "type or data"]);
     with(&["--batch", "many"], &["many", "32M"]);
     refused(&[&volume, "out", "-d", "t,q,y,x", "--order", "t,q,x"], &["3 of 4"]);
     refused(&[&volume, "note.txt"], &["note.txt", "another path"]);
@@ -324,6 +328,27 @@ fn plan_lists_the_levels_that_write_makes_and_info_finds() {
     assert_eq!(stored, [json!([12, 106, 159]), json!([6, 53, 80]), json!([3, 27, 40])]);
     let text = desk.run(&["info", "out"]).fine().out;
     assert!(text.contains("levels 0, 1, 2 made by mean, then max along t"), "{text}");
+}
+
+#[test]
+fn channels_are_shown_as_asked_and_info_says_so() {
+    let desk = Desk::new();
+    let run = ["write", "-", "out", "--dtype", "u8", "-d", "t:0,c:2,y:2,x:2", "--window", "data"];
+    let channels = ["--channel", "DAPI:0000ff", "--channel", "GFP"];
+    desk.run_with(&[&run[..], &channels].concat(), &[3, 4, 5, 6, 90, 80, 70, 60]).fine();
+    let info = desk.run(&["info", "out", "--json"]).fine().json();
+    let channel = |label, color, min: f64, max: f64| {
+        let window = json!({ "min": min, "max": max, "start": min, "end": max });
+        json!({ "label": label, "color": color, "window": window })
+    };
+    let want = json!([channel("DAPI", "0000FF", 3.0, 6.0), channel("GFP", "FF00FF", 60.0, 90.0)]);
+    assert_eq!(info["images"][0]["channels"], want);
+    let text = desk.run(&["info", "out"]).fine().out;
+    assert!(text.contains("GFP") && text.contains("60 to 90 in FF00FF"), "{text}");
+    desk.run(&["write", &data(STACK), "other"]).fine();
+    assert_eq!(desk.run(&["info", "other", "--json"]).fine().json()["images"][0]["channels"], json!([]));
+    let plan = desk.run(&["plan", &data(STACK), "new", "--channel", "a", "--channel", "b"]);
+    assert_eq!(plan.code, Some(2), "{}", plan.said);
 }
 
 #[test]

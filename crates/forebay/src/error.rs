@@ -23,6 +23,14 @@ pub enum Error {
     /// An attribute that forebay writes itself.
     #[error("attribute `{0}` is written by forebay; give it another name")]
     Attribute(String),
+    /// Channels that do not fit the array.
+    #[error("channels: {fault}; {remedy}")]
+    Channels {
+        /// What was asked for, and what there is.
+        fault: String,
+        /// What to give instead.
+        remedy: String,
+    },
     /// A typed slice of another type than the array's.
     #[error(
         "append: elements of type {given}, the array holds {array}; convert them, or open the array as {given}"

@@ -27,6 +27,7 @@ compile_error!(
     "forebay stores little-endian elements as they lie in memory: build for a little-endian machine"
 );
 
+mod channels;
 mod contents;
 mod device;
 mod element;
@@ -46,6 +47,7 @@ mod target;
 mod verify;
 mod writer;
 
+pub use channels::{Channels, NamedChannel, WindowOf};
 pub use contents::Unpublished;
 pub use device::device_for;
 pub use element::Element;

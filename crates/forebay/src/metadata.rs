@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use format::{Axis, Downsampling, Group, Level, Multiscales, Spacing};
+use format::{Axis, Channel, Downsampling, Group, Level, Multiscales, Spacing};
 use plan::{Config, Plan};
 use serde_json::{Map, Value, json};
 use store::Store;
 
 use crate::Error;
+use crate::channels::Ranges;
 
 /// Documents of one run.
 pub(crate) struct Metadata {
@@ -18,6 +19,8 @@ pub(crate) struct Metadata {
     /// The array stands at the root: it is plain, and no levels were asked for.
     alone: bool,
     name: String,
+    /// As they are described until something else is known of them.
+    channels: Vec<Channel>,
     attributes: Map<String, Value>,
     /// The codec that was asked for, where another one is carried out.
     request: Option<String>,
@@ -35,12 +38,18 @@ impl Metadata {
             return Err(Error::Attribute(taken.to_owned()));
         }
         let (plain, alone) = (config.plain, config.is_alone());
-        Ok(Metadata { plan, store, plain, alone, name, attributes, request: None })
+        let channels = Vec::new();
+        Ok(Metadata { plan, store, plain, alone, name, channels, attributes, request: None })
     }
 
     /// The same documents, which say what codec was asked for.
     pub(crate) fn with_request(self, request: Option<String>) -> Metadata {
         Metadata { request, ..self }
+    }
+
+    /// The same documents, which describe these channels.
+    pub(crate) fn with_channels(self, channels: Vec<Channel>) -> Metadata {
+        Metadata { channels, ..self }
     }
 
     /// The same documents, for another store.
@@ -62,6 +71,12 @@ impl Metadata {
             self.store.put("zarr.json", &self.group()?.to_bytes())?;
         }
         self.publish(&vec![0; self.plan.levels()], false)
+    }
+
+    /// Writes the image's document anew, with windows of what was seen.
+    pub(crate) fn show(&self, ranges: &Ranges) -> Result<(), Error> {
+        let group = self.group_with(ranges.apply(&self.channels))?;
+        Ok(self.store.put("zarr.json", &group.to_bytes())?)
     }
 
     /// Writes the documents of the arrays, each with so many slices of dimension 0. That of the array itself comes last: when
@@ -101,17 +116,21 @@ impl Metadata {
 
     /// The document of the group: an image, or, of a plain array with a pyramid, nothing but a group.
     pub(crate) fn group(&self) -> Result<Group, Error> {
+        self.group_with(self.channels.clone())
+    }
+
+    fn group_with(&self, channels: Vec<Channel>) -> Result<Group, Error> {
         let broken =
             |e: format::Error| Error::Metadata { key: "zarr.json".to_owned(), message: e.to_string() };
         let mut attributes = Map::new();
         if !self.plain {
-            attributes.insert("ome".to_owned(), self.image().to_json().map_err(broken)?);
+            attributes.insert("ome".to_owned(), self.image(channels).to_json().map_err(broken)?);
         }
         attributes.extend(self.attributes.clone());
         Ok(Group { attributes })
     }
 
-    fn image(&self) -> Multiscales {
+    fn image(&self, channels: Vec<Channel>) -> Multiscales {
         let axis = |d: &plan::Dim| Axis { name: d.name.clone(), kind: d.axis_kind(), unit: d.unit.clone() };
         let levels = self.paths().into_iter().enumerate();
         Multiscales {
@@ -119,7 +138,7 @@ impl Metadata {
             axes: self.plan.stored_dims().map(axis).collect(),
             levels: levels.map(|(level, path)| Level::spaced(path, &self.spacings(level))).collect(),
             downsampling: self.downsampling(),
-            channels: vec![],
+            channels,
         }
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use plan::Tuning;
 use serde_json::{Map, Value};
 
+use crate::Channels;
+
 /// Where frames are chunked and compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
@@ -31,6 +33,9 @@ pub struct Options {
     pub overwrite: bool,
     /// Name of the image, in its metadata; the empty name is left out.
     pub name: String,
+    /// How the channels of the image are shown, in its metadata; `None`: nothing is said of them, and viewers choose windows by
+    /// what they see.
+    pub channels: Option<Channels>,
     /// Attributes of the image (or of a plain array).
     pub attributes: Map<String, Value>,
     /// Writes shards to a path with direct I/O, past the system's cache, in whole pages. Refused at open where the file
@@ -54,6 +59,7 @@ impl Default for Options {
             publish_interval: Duration::from_secs(1),
             overwrite: false,
             name: String::new(),
+            channels: None,
             attributes: Map::new(),
             direct: false,
             gate: true,

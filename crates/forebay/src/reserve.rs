@@ -3,10 +3,15 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::Error;
+use crate::channels::Ranges;
 
 /// Memory of the writer, lent to be filled in place: see [`Writer::reserve`](crate::Writer::reserve).
 #[must_use = "what is not committed is not taken"]
-pub struct Reserved<'a>(pub(crate) flow::Reserved<'a>);
+pub struct Reserved<'a> {
+    pub(crate) memory: flow::Reserved<'a>,
+    /// Where the ranges of the data are asked for.
+    pub(crate) ranges: Option<&'a mut Ranges>,
+}
 
 impl Reserved<'_> {
     /// Takes the first `bytes` bytes, as if they had been appended.
@@ -15,7 +20,18 @@ impl Reserved<'_> {
     /// More than were reserved, or more than a bounded array has room for: then none are taken and the run goes on.
     /// Otherwise the first error of the run.
     pub fn commit(self, bytes: usize) -> Result<(), Error> {
-        Ok(self.0.commit(bytes)?)
+        let Reserved { memory, ranges } = self;
+        // The bytes are gone when they are taken, and are not taken when that is refused.
+        let seen = ranges.as_deref().zip(memory.get(..bytes)).map(|(before, bytes)| {
+            let mut ranges = before.clone();
+            ranges.see(bytes);
+            ranges
+        });
+        memory.commit(bytes)?;
+        if let Some((ranges, seen)) = ranges.zip(seen) {
+            *ranges = seen;
+        }
+        Ok(())
     }
 }
 
@@ -23,13 +39,13 @@ impl Deref for Reserved<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.memory
     }
 }
 
 impl DerefMut for Reserved<'_> {
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        &mut self.memory
     }
 }
 

@@ -7,6 +7,7 @@ use ::device::Device;
 use plan::{Config, Facts, Memory, OwnMemory, Plan, Tuning};
 use store::Store;
 
+use crate::channels::{self, Ranges};
 use crate::device::{self, Choice};
 use crate::element::Element;
 use crate::gather::Gathered;
@@ -26,6 +27,8 @@ pub struct Writer {
     /// Taken by the close.
     array: Option<flow::Array>,
     gathered: Gathered,
+    /// Where the windows of channels are those of the data.
+    ranges: Option<Ranges>,
 }
 
 /// The plan of a run to a path, as [`Writer::open`] would make it; opens nothing.
@@ -33,6 +36,7 @@ pub struct Writer {
 /// # Errors
 /// The configuration is refused.
 pub fn plan_for(array: &Config, options: &Options) -> Result<Plan, Error> {
+    channels::list(array, options.channels.as_ref())?;
     let alignment = if options.direct { store::local::PAGE } else { 0 };
     let plan = |choice: &Choice| plan_with(array, options, choice, (alignment, options.gate));
     Ok(on_device(array, options, plan)?.1)
@@ -92,6 +96,8 @@ impl Writer {
     pub fn open(target: impl Into<Target>, array: &Config, options: Options) -> Result<Writer, Error> {
         let target = target.into();
         let alignment = target.alignment(options.direct);
+        let channels = channels::list(array, options.channels.as_ref())?;
+        let ranges = Ranges::new(array, options.channels.as_ref(), &channels);
         // Memory and codec too: all that can fail without touching the store comes before it.
         let ready = |choice: &Choice| {
             let device = choice.open(options.threads)?;
@@ -107,7 +113,8 @@ impl Writer {
         let Options { publish_interval, overwrite, name, attributes, direct, .. } = options;
         // Attributes are checked before the store is touched: a refused run must not have removed anything.
         let probe = Metadata::new(plan.clone(), Arc::new(store::Memory::new()), array, name, attributes)?
-            .with_request(requested);
+            .with_request(requested)
+            .with_channels(channels);
         probe.group()?;
         let store = target.create(overwrite, direct)?;
         let metadata = Arc::new(probe.into_store(store.clone()));
@@ -125,7 +132,7 @@ impl Writer {
         let notices = choice.notices;
         notices.iter().for_each(|n| tracing::info!("{n}"));
         let gathered = Gathered::new(&plan);
-        Ok(Writer { plan, device, store, metadata, opened, notices, array, gathered })
+        Ok(Writer { plan, device, store, metadata, opened, notices, array, gathered, ranges })
     }
 
     /// The plan of this run.
@@ -154,10 +161,20 @@ impl Writer {
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.len() as u64 > plan::SMALL_APPEND {
             let (start, array) = self.passed_on()?;
-            return Ok(array.append_since(start, bytes)?);
+            array.append_since(start, bytes)?;
+        } else {
+            let array = self.array.as_ref().ok_or(Error::Closed)?;
+            self.gathered.append(array, bytes)?;
         }
-        let array = self.array.as_ref().ok_or(Error::Closed)?;
-        Ok(self.gathered.append(array, bytes)?)
+        self.see(bytes);
+        Ok(())
+    }
+
+    /// Bytes that were taken.
+    fn see(&mut self, bytes: &[u8]) {
+        if let Some(ranges) = &mut self.ranges {
+            ranges.see(bytes);
+        }
     }
 
     /// Lends exactly `bytes` contiguous bytes of the writer's own memory, to be filled in place: no copy is made of them
@@ -170,8 +187,9 @@ impl Writer {
     /// # Errors
     /// More bytes than that; the first error of the run.
     pub fn reserve(&mut self, bytes: usize) -> Result<Reserved<'_>, Error> {
-        let (start, array) = self.passed_on()?;
-        Ok(Reserved(array.reserve_since(start, bytes)?))
+        let start = self.passed_on()?.0;
+        let array = self.array.as_ref().ok_or(Error::Closed)?;
+        Ok(Reserved { memory: array.reserve_since(start, bytes)?, ranges: self.ranges.as_mut() })
     }
 
     /// Takes over memory of the caller's, once, so that it can be appended again and again without a copy.
@@ -189,7 +207,11 @@ impl Writer {
     /// More bytes than it holds; memory that another writer registered; otherwise as [`Writer::append`].
     pub fn append_registered(&mut self, memory: &mut Registered, bytes: usize) -> Result<(), Error> {
         let (start, array) = self.passed_on()?;
-        Ok(array.append_registered_since(start, &mut memory.0, bytes)?)
+        array.append_registered_since(start, &mut memory.0, bytes)?;
+        if self.ranges.is_some() {
+            self.see(memory.0.first(bytes)?);
+        }
+        Ok(())
     }
 
     /// The run, which only a close takes away.
@@ -247,6 +269,9 @@ impl Writer {
         };
         let closed = array.close().inspect_err(|error| self.keep_what_is_held(error))?;
         self.store.sync()?;
+        if let Some(ranges) = &self.ranges {
+            self.metadata.show(ranges)?;
+        }
         self.metadata.publish(&self.plan.extents(closed.extent), true)?;
         // Its memory goes only now: it does not keep readers waiting.
         Ok(Report {

@@ -7,6 +7,7 @@ use forebay_flow::table::{Case, rows};
 use forebay_flow::{Error, proof};
 use plan::{Codec, Memory, Mode, Plan};
 
+use super::brake::Overtaker;
 use super::{Loose, Objects, a_plan, a_steady_plan, stream};
 
 /// Opens a device that holds its buffers in such memory.
@@ -100,8 +101,12 @@ pub(crate) fn losses_spoil_bytes<D: Device + 'static>(open: Open<'_, D>) {
         let device = |without| Loose::new(open(Memory::Device), Case::of(&plan), without);
         let right = stream(device(None), &plan).unwrap();
         // The packing lane reads the pool late; the lane that takes tails up is late with them.
-        for (row, lane) in [("pool_free", Lane::Compress), ("tail_published", Lane::Drain)] {
-            let slow = |without| stream(device(without).slow(lane), &plan);
+        let losses = [
+            ("pool_free", Lane::Compress, Overtaker::Scatter),
+            ("tail_published", Lane::Drain, Overtaker::Aggregate),
+        ];
+        for (row, lane, by) in losses {
+            let slow = |without| stream(device(without).slow(lane, by), &plan);
             assert!(slow(None).unwrap() == right, "{codec:?}: {lane:?} is slow, and its rows are kept");
             let unhurried = Ends::of(&right, || stream(device(Some(row)), &plan));
             let ends = Ends::of(&right, || slow(Some(row)));

@@ -1,11 +1,12 @@
 //! A device on which nobody waits for one row of the table, or one of whose lanes is slow, and a run on it.
 
+pub(crate) mod brake;
 pub(crate) mod checks;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use device::{
@@ -17,11 +18,14 @@ use forebay_flow::{Array, Engine, Setup};
 use plan::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Tuning};
 use store::Store;
 
+use brake::{Brake, Overtaker};
+
 /// Another device, with a flaw or two.
 pub(crate) struct Loose<D> {
     inner: Arc<D>,
     /// Marks of the row that nobody waits for: the orchestration asks for those of its rows first, in the order of the table.
     dropped: Range<u32>,
+    /// What makes a lane slow.
     brake: Option<Arc<Brake<D>>>,
 }
 
@@ -43,10 +47,11 @@ impl<D: Device + 'static> Loose<D> {
         Loose { inner: Arc::new(inner), dropped, brake: None }
     }
 
-    /// Makes a lane slow: before each piece of its work but fills and scatters it stands still for a moment.
-    pub(crate) fn slow(self, lane: Lane) -> Loose<D> {
-        let brake = Some(Arc::new(Brake { device: self.inner.clone(), lane, wheel: Mutex::default() }));
-        Loose { brake, ..self }
+    /// Makes a lane slow: before each piece of its work but fills and scatters it stands still, until it is overtaken where a
+    /// row is left out.
+    pub(crate) fn slow(self, lane: Lane, by: Overtaker) -> Loose<D> {
+        let brake = Brake::new(self.inner.clone(), (lane, by), !self.dropped.is_empty());
+        Loose { brake: Some(Arc::new(brake)), ..self }
     }
 
     /// The device below.
@@ -57,62 +62,9 @@ impl<D: Device + 'static> Loose<D> {
     fn press(&self, on: Lane) -> Result<(), Error> {
         self.brake.as_ref().map_or(Ok(()), |brake| brake.press(on))
     }
-}
 
-/// What makes a lane slow: a gate of its own, which a thread opens a moment later. No work of the device's, which would make
-/// other lanes slow too.
-struct Brake<D> {
-    device: Arc<D>,
-    lane: Lane,
-    wheel: Mutex<Option<Wheel>>,
-}
-
-struct Wheel {
-    gate: Mark,
-    next: u64,
-    /// To the thread that opens the gate.
-    turn: Option<mpsc::Sender<u64>>,
-    thread: Option<Box<dyn HostThread>>,
-}
-
-/// How long the lane stands still: much longer than anything else here takes.
-const MOMENT: Duration = Duration::from_millis(5);
-
-impl<D: Device + 'static> Brake<D> {
-    fn press(&self, on: Lane) -> Result<(), Error> {
-        if on != self.lane {
-            return Ok(());
-        }
-        let mut wheel = self.wheel.lock().unwrap();
-        if wheel.is_none() {
-            *wheel = Some(self.wheel()?);
-        }
-        let wheel = wheel.as_mut().unwrap();
-        self.device.wait(on, wheel.gate, wheel.next)?;
-        wheel.turn.as_ref().unwrap().send(wheel.next).unwrap();
-        wheel.next += 1;
-        Ok(())
-    }
-
-    fn wheel(&self) -> Result<Wheel, Error> {
-        let (turn, turned) = mpsc::channel();
-        let (device, gate) = (self.device.clone(), self.device.gate()?);
-        let open = move || {
-            for number in turned {
-                #[expect(clippy::disallowed_methods, reason = "somebody slow is what is wanted")]
-                std::thread::sleep(MOMENT);
-                device.record(Lane::Sink, gate, number).unwrap();
-            }
-        };
-        let thread = self.device.spawn("brake", Box::new(open))?;
-        Ok(Wheel { gate, next: 0, turn: Some(turn), thread: Some(thread) })
-    }
-}
-
-impl Drop for Wheel {
-    fn drop(&mut self) {
-        self.turn = None;
-        self.thread.take().map(HostThread::join);
+    fn queued(&self, on: Lane, work: Overtaker) -> Result<(), Error> {
+        self.brake.as_ref().map_or(Ok(()), |brake| brake.queued(on, work))
     }
 }
 
@@ -169,6 +121,7 @@ impl<D: Device + 'static> Device for Loose<D> {
         self.inner.parked(mark)
     }
     fn enter(&self, stage: &'static str, generation: u64, at: &'static Location<'static>) {
+        brake::enter(generation);
         self.inner.enter(stage, generation, at);
     }
     fn pass(&self, lane: Lane, taken: bool) {
@@ -185,14 +138,16 @@ impl<D: Device + 'static> Device for Loose<D> {
         self.inner.fill(on, job)
     }
     fn scatter(&self, on: Lane, job: ScatterJob<'_>) -> Result<(), Error> {
-        self.inner.scatter(on, job)
+        self.inner.scatter(on, job)?;
+        self.queued(on, Overtaker::Scatter)
     }
     fn reduce(&self, on: Lane, job: ReduceJob<'_>) -> Result<(), Error> {
         self.inner.reduce(on, job)
     }
     fn aggregate(&self, on: Lane, job: AggregateJob<'_>) -> Result<(), Error> {
         self.press(on)?;
-        self.inner.aggregate(on, job)
+        self.inner.aggregate(on, job)?;
+        self.queued(on, Overtaker::Aggregate)
     }
     fn prepare(
         &self,

@@ -1,5 +1,6 @@
 //! What was typed, and what it comes to: an input that is open, and an array that is described.
 
+mod channels;
 pub(crate) mod codec;
 pub(crate) mod dims;
 mod pyramid;
@@ -75,6 +76,9 @@ pub(crate) struct Request {
 
     #[command(flatten)]
     pyramid: pyramid::Asked,
+
+    #[command(flatten)]
+    channels: channels::Shown,
 
     /// Print one JSON object on standard output
     #[arg(long)]
@@ -186,6 +190,7 @@ impl Request {
         let mut options = self.tuning.options();
         options.overwrite = self.overwrite;
         options.name = image_name(store);
+        options.channels = self.channels.request();
         options.attributes = attributes;
         Ok(Job { source, array, options, store: store.to_owned(), notes })
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use forebay::{About, ArrayInfo, Axis, Downsampling, Image, Inspected, Kind};
+use forebay::{About, ArrayInfo, Axis, Channel, Downsampling, Image, Inspected, Kind, Window};
 use serde_json::{Value, json};
 
 use super::verify::{refused, unpublished_json};
@@ -77,6 +77,9 @@ fn image_text(store: &Path, image: &Image) -> String {
         let unit = axis.unit.as_deref().unwrap_or_default();
         rows.push(vec![axis.name.clone(), kind(axis).to_owned(), format!("{} {unit}", steps.join(", "))]);
     }
+    rows.extend(
+        image.multiscales.channels.iter().map(|c| vec![c.label.clone(), "shown".to_owned(), shown(c)]),
+    );
     let name = image.multiscales.name.as_deref().filter(|n| !n.is_empty());
     let name = name.map_or(String::new(), |n| format!(" `{n}`"));
     let paths: Vec<_> = levels.iter().map(|l| l.path.as_str()).collect();
@@ -90,6 +93,15 @@ fn image_text(store: &Path, image: &Image) -> String {
         paths.join(", "),
         human::table(&rows, &[]),
     )
+}
+
+fn shown(channel: &Channel) -> String {
+    let Window { start, end, .. } = channel.window;
+    format!("{start} to {end} in {}", color(channel))
+}
+
+fn color(channel: &Channel) -> String {
+    channel.color.map(|part| format!("{part:02X}")).concat()
 }
 
 const fn kind(axis: &Axis) -> &'static str {
@@ -168,6 +180,11 @@ fn image_json(image: &Image) -> Value {
         |a: &Axis| json!({ "name": a.name, "type": Some(kind(a)).filter(|k| !k.is_empty()), "unit": a.unit });
     let level =
         |l: &forebay::Level| json!({ "path": l.path, "scale": l.scale, "translation": l.translation });
+    let channel = |c: &Channel| {
+        let Window { min, max, start, end } = c.window;
+        let window = json!({ "min": min, "max": max, "start": start, "end": end });
+        json!({ "label": c.label, "color": color(c), "window": window })
+    };
     let made = |d: &Downsampling| json!({ "type": d.method, "metadata": d.metadata });
     json!({
         "path": image.path,
@@ -175,6 +192,7 @@ fn image_json(image: &Image) -> Value {
         "axes": image.multiscales.axes.iter().map(axis).collect::<Value>(),
         "levels": image.multiscales.levels.iter().map(level).collect::<Value>(),
         "downsampling": image.multiscales.downsampling.as_ref().map(made),
+        "channels": image.multiscales.channels.iter().map(channel).collect::<Value>(),
     })
 }
 

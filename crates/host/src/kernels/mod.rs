@@ -2,11 +2,13 @@
 
 mod aggregate;
 mod jobs;
+mod range;
 mod reduce;
 mod scatter;
 
 pub use aggregate::Gather;
 pub use jobs::{run_aggregate, run_copy, run_fill, run_reduce, run_scatter};
+pub use range::Ranges;
 pub use reduce::reduce;
 pub use scatter::{Elements, scatter};
 

@@ -12,6 +12,7 @@ mod row;
 mod samples;
 mod sort;
 
+pub(super) use element::from_half;
 use element::{Element, Half};
 use level::Level;
 use plan::{DType, Frames, Reduction, Window};

@@ -251,7 +251,7 @@ impl Element for f64 {
 
 /// Exact. No branches, so that several are done at once; numbers below the normal ones are made so by the multiplication.
 #[inline(always)]
-fn from_half(bits: u16) -> f32 {
+pub(in crate::kernels) fn from_half(bits: u16) -> f32 {
     let magnitude = u32::from(bits & 0x7fff) << 13;
     // The exponent's bias of `f32` is larger by 112.
     let number = (f32::from_bits(magnitude) * f32::from_bits((127 + 112) << 23)).to_bits();

@@ -111,6 +111,8 @@ uint32_t ready[MOST_WARPS];
 uint32_t order[MOST_WARPS];
 const Launch *launched;
 uint64_t random_state;
+// Of the barrier that threads come to, and of the one that they leave.
+bool any_says, any_said;
 bool failed;
 char why[512];
 
@@ -284,6 +286,8 @@ uint32_t lanes_of(uint32_t warp, uint32_t count) {
 // All may go on; in which order, is drawn. True: warps are mixed.
 bool release(uint32_t count) {
     uint32_t warps = (count + LANES - 1) / LANES;
+    any_said = any_says;
+    any_says = false;
     for (uint32_t i = 0; i < count; i++) {
         threads[i].state = READY;
     }
@@ -386,8 +390,9 @@ uint64_t meet(Together what, uint32_t mask, uint64_t value, uint32_t argument, c
     return mine.result;
 }
 
-void barrier(const char *file, int line) {
+bool barrier(bool says, const char *file, int line) {
     Thread &mine = threads[threadIdx.x];
+    any_says = any_says || says;
     mine.state = AT_BARRIER;
     mine.mask = 0;
     mine.file = file;
@@ -397,13 +402,14 @@ void barrier(const char *file, int line) {
     } else {
         fail("a kernel that is said to meet nobody waits at %s:%d", file, line);
     }
+    return any_said;
 }
 
 const char *run(const Launch &launch) {
     alignas(16) static unsigned char shared[MOST_SHARED + BEHIND];
     static unsigned char behind[BEHIND];
     launched = &launch;
-    failed = false;
+    failed = any_says = false;
     random_state = launch.seed;
     gridDim = {launch.grid_x, launch.grid_y, 1};
     blockDim = {launch.threads, 1, 1};

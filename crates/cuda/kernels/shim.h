@@ -11,7 +11,7 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
-#define __constant__ static
+#define __constant__ const
 
 struct Dim3 {
     uint32_t x, y, z;
@@ -30,8 +30,8 @@ enum Together { SYNC, SHUFFLE, SHUFFLE_UP, SHUFFLE_DOWN, SHUFFLE_XOR, BALLOT, MA
 
 // Waits for all lanes of the mask, and gives this lane what comes of their values.
 uint64_t meet(Together what, uint32_t mask, uint64_t value, uint32_t argument, const char *file, int line);
-// Waits for all threads of the block.
-void barrier(const char *file, int line);
+// Waits for all threads of the block, and says whether any of them said so.
+bool barrier(bool says, const char *file, int line);
 
 template <typename T> static inline uint64_t bits(T value) {
     static_assert(sizeof(T) <= 8, "lanes exchange up to eight bytes");
@@ -52,7 +52,10 @@ template <typename T> static inline T value(uint64_t bits) {
 #define FROM_HERE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
 static inline void __syncthreads(FROM_HERE) {
-    emulator::barrier(file, line);
+    emulator::barrier(false, file, line);
+}
+static inline int __syncthreads_or(int says, FROM_HERE) {
+    return emulator::barrier(says != 0, file, line);
 }
 static inline void __syncwarp(uint32_t mask = ~0u, FROM_HERE) {
     emulator::meet(emulator::SYNC, mask, 0, 0, file, line);

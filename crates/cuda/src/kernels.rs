@@ -27,7 +27,7 @@ const PIECE: u64 = 4096;
 const LEAST_PIECE: u32 = 128;
 
 /// Every kernel, by its name in the sources.
-pub const NAMES: [&str; 33] = [
+pub const NAMES: [&str; 40] = [
     "scatter_1",
     "scatter_2",
     "scatter_4",
@@ -50,6 +50,13 @@ pub const NAMES: [&str; 33] = [
     "crc32c",
     "encode_addresses",
     "encode_check",
+    "coder_filter",
+    "coder_analyze",
+    "coder_table",
+    "coder_encode",
+    "coder_sequences",
+    "coder_place",
+    "coder_assemble",
     "reduce_u8",
     "reduce_u16",
     "reduce_u32",
@@ -246,7 +253,7 @@ fn blocks(count: u64) -> (u32, u32) {
 
 /// # Safety
 /// As for [`Launcher::launch`].
-unsafe fn launch<P>(
+pub(crate) unsafe fn launch<P>(
     launcher: &dyn Launcher,
     kernel: &str,
     grid: (u32, u32),

@@ -1,6 +1,10 @@
 //! The kernels' own sources, run by the emulator of a GPU's threads, do what the host's kernels do: for random plans, any cut, any type.
 
+#[path = "../../../host/tests/codec/c_blosc.rs"]
+#[allow(dead_code, reason = "as above")]
+mod c_blosc;
 mod canaries;
+mod coder;
 #[path = "../../../host/tests/reduce/data.rs"]
 #[allow(dead_code, reason = "the host's tests use the rest")]
 mod data;

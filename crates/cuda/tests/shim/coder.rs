@@ -1,0 +1,262 @@
+//! Our own coder on the emulator: whatever the chunks hold and however they are cut, libzstd and c-blosc read what it writes,
+//! and it writes the same in every order of threads.
+
+use cuda::coder::Coder;
+use device::EncodeJob;
+use forebay_cuda as cuda;
+use plan::{Blosc, BloscInner, Codec, Shuffle};
+use proptest::prelude::*;
+
+use crate::emulator::Shim;
+use crate::{Bytes, c_blosc};
+
+const ZSTD: Codec = Codec::Zstd { level: 1 };
+
+fn blosc(shuffle: Shuffle, block: Option<u32>) -> Codec {
+    Codec::Blosc(Blosc { inner: BloscInner::Zstd, level: 1, shuffle, block })
+}
+
+/// Encodes chunks that lie one after another; what each became.
+fn encode(shim: &Shim, codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> Vec<Vec<u8>> {
+    let chunks = data.len() / chunk;
+    let coder = Coder::new(codec, chunks as u64, chunk as u64, element as u64).unwrap();
+    let stride = (coder.worst_case() as usize).next_multiple_of(16);
+    let pool = Bytes::new(data);
+    // Neither is zero, and behind each chunk's room lies what must stay.
+    let (scratch, sizes) =
+        (Bytes::new(&vec![0xEE; chunks * stride + 64]), Bytes::new(&vec![0xEE; 8 * chunks]));
+    let guard = 256;
+    let workspace = Bytes::new(&vec![0xA5; coder.workspace() as usize + 2 * guard]);
+    let address = (workspace.write().address().addr() as u64).next_multiple_of(guard as u64);
+    let job = EncodeJob {
+        chunks: chunks as u32,
+        pool: pool.read(),
+        scratch: scratch.write(),
+        stride: stride as u64,
+        sizes: sizes.write(),
+    };
+    // SAFETY: everything lives until this returns, and so have the kernels.
+    unsafe { coder.encode(shim, &job, address) }.unwrap();
+    let used = (address - workspace.write().address().addr() as u64 + coder.workspace()) as usize;
+    assert!(workspace.get()[used..].iter().all(|b| *b == 0xA5), "it wrote behind its workspace");
+    let out = scratch.get();
+    assert!(out[chunks * stride..].iter().all(|b| *b == 0xEE), "it wrote behind the last chunk");
+    let sizes = sizes.get();
+    let sizes = sizes.as_chunks::<8>().0.iter().map(|s| u64::from_le_bytes(*s) as usize);
+    let frames = sizes.enumerate().map(|(i, size)| {
+        assert!(size as u64 <= coder.worst_case(), "chunk {i}: {size} of {} bytes", coder.worst_case());
+        let room = &out[i * stride..][..stride];
+        assert!(room[size..].iter().all(|b| *b == 0xEE), "chunk {i}: it wrote behind its frame");
+        room[..size].to_vec()
+    });
+    frames.collect()
+}
+
+fn decode(codec: &Codec, frame: &[u8], chunk: usize) -> Result<Vec<u8>, String> {
+    match codec {
+        Codec::Blosc(_) => c_blosc::decode(frame, chunk, 1).map_err(|e| format!("c-blosc: {e}")),
+        _ => {
+            let mut out = vec![0; chunk + 1];
+            let said = zstd_safe::get_frame_content_size(frame).ok().flatten();
+            assert_eq!(said, Some(chunk as u64), "the frame says its content");
+            assert_eq!(zstd_safe::find_frame_compressed_size(frame), Ok(frame.len()), "one frame");
+            let size = zstd_safe::decompress(&mut out[..], frame).map_err(zstd_safe::get_error_name)?;
+            out.truncate(size);
+            Ok(out)
+        }
+    }
+}
+
+/// Encodes, decodes and compares; how many bytes all frames have.
+fn check(codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> usize {
+    let data = &data[..data.len() / chunk * chunk];
+    let frames = encode(&Shim::new(), codec, chunk, element, data);
+    for (i, (frame, want)) in frames.iter().zip(data.chunks(chunk)).enumerate() {
+        let what = || format!("{codec:?}, chunk {i} of {chunk} bytes, elements of {element}");
+        let got = decode(codec, frame, chunk).unwrap_or_else(|why| panic!("{}: {why}", what()));
+        let differs = got.iter().zip(want).position(|(a, b)| a != b);
+        assert!(got == want, "{}: {} bytes, different at {differs:?}", what(), got.len());
+    }
+    frames.iter().map(Vec::len).sum()
+}
+
+/// What chunks look like.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Zeros,
+    Random,
+    Twelve,
+    Ramp,
+    Camera,
+    Runs,
+    Text,
+    Few,
+    Steep,
+    Half,
+}
+
+const KINDS: [Kind; 10] = [
+    Kind::Zeros,
+    Kind::Random,
+    Kind::Twelve,
+    Kind::Ramp,
+    Kind::Camera,
+    Kind::Runs,
+    Kind::Text,
+    Kind::Few,
+    Kind::Steep,
+    Kind::Half,
+];
+
+fn mix(n: u64) -> u64 {
+    let z = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+fn made(kind: Kind, element: usize, bytes: usize, seed: u64) -> Vec<u8> {
+    let words = [
+        "the ", "chunk ", "of ", "a ", "frame ", "goes ", "down ", "stream, ", "and ", "every ", "lane ",
+        "waits. ",
+    ];
+    let mut out = Vec::with_capacity(bytes + 16);
+    let mut i = seed << 32;
+    while out.len() < bytes {
+        i += 1;
+        let random = mix(i);
+        let value = match kind {
+            Kind::Zeros => 0,
+            Kind::Random => random,
+            Kind::Twelve => random & 0xFFF,
+            Kind::Ramp => i,
+            Kind::Camera => {
+                let noise: u64 = (0..4).map(|k| mix(i * 4 + k) % 16).sum();
+                (if element == 1 { 20 } else { 110 }) + noise + if i % 500 < 20 { 60 } else { 0 }
+            }
+            // Values of nine to thirty bytes, and long ones now and then.
+            Kind::Runs => {
+                let long = if random.is_multiple_of(97) { 400 + random % 3000 } else { 9 + random % 22 };
+                out.extend(std::iter::repeat_n((random >> 32) as u8, long as usize));
+                continue;
+            }
+            Kind::Text => {
+                out.extend_from_slice(words[(random % 12) as usize].as_bytes());
+                continue;
+            }
+            Kind::Few => (random % 3) << 8 | random >> 40 & 1,
+            // Each byte half as often as the one before it: codes as long as they come.
+            Kind::Steep => u64::from(random.trailing_zeros()) * 0x0101_0101_0101_0101,
+            Kind::Half => {
+                if i % 4000 < 2000 {
+                    7
+                } else {
+                    random
+                }
+            }
+        };
+        out.extend_from_slice(&value.to_le_bytes()[..element]);
+    }
+    out.truncate(bytes);
+    out
+}
+
+const SHUFFLES: [Shuffle; 3] = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
+
+#[test]
+fn small_and_odd_chunks() {
+    for chunk in [16, 17, 24, 31, 48, 64, 100, 127, 128, 129, 255, 256, 257, 1000, 4095, 4096, 8200, 20_003] {
+        for kind in KINDS {
+            let data = made(kind, 2, 3 * chunk, chunk as u64);
+            check(&ZSTD, chunk, 2, &data);
+            for shuffle in SHUFFLES {
+                check(&blosc(shuffle, None), chunk, 2, &data);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_size_of_element() {
+    for element in [1, 2, 3, 4, 8, 16] {
+        for kind in KINDS {
+            for chunk in [4096 * element, 30_000 * element, 70_008 * element] {
+                let data = made(kind, element.min(8), chunk, element as u64);
+                for shuffle in SHUFFLES {
+                    check(&blosc(shuffle, None), chunk, element, &data);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn large_chunks() {
+    for kind in [Kind::Camera, Kind::Runs, Kind::Text, Kind::Zeros, Kind::Half] {
+        let data = made(kind, 2, 2_500_000, 3);
+        check(&ZSTD, 2_500_000, 2, &data);
+        check(&ZSTD, 65_536, 2, &data[..524_288]);
+        for shuffle in SHUFFLES {
+            check(&blosc(shuffle, None), 2_500_000, 2, &data);
+            check(&blosc(shuffle, Some(100_000)), 1_000_002, 2, &data);
+        }
+    }
+    // Larger than what is its own window.
+    let data = made(Kind::Half, 2, 9 << 20, 4);
+    check(&ZSTD, 9 << 20, 2, &data);
+    check(&blosc(Shuffle::Byte, Some(9 << 20)), 9 << 20, 2, &data);
+}
+
+/// Whatever the order of threads, and wherever in whatever batch a chunk is: the same bytes.
+#[test]
+fn the_same_bytes_in_every_order() {
+    for kind in KINDS {
+        let (chunk, data) = (70_000, made(kind, 2, 140_000, 9));
+        for codec in [ZSTD, blosc(Shuffle::Byte, None), blosc(Shuffle::Bit, Some(20_000))] {
+            let first = encode(&Shim::seeded(1), &codec, chunk, 2, &data);
+            for seed in 2..6 {
+                assert!(encode(&Shim::seeded(seed), &codec, chunk, 2, &data) == first, "{kind:?}, {codec:?}");
+            }
+            let alone = encode(&Shim::seeded(7), &codec, chunk, 2, &data[chunk..]);
+            assert!(alone[0] == first[1], "{kind:?}, {codec:?}: alone");
+        }
+    }
+}
+
+/// What it promises of sizes: constants vanish, noise costs a header, camera frames shrink by what their entropy says.
+#[test]
+fn ratios() {
+    let chunk = 262_144;
+    let size = |codec: &Codec, kind| check(codec, chunk, 2, &made(kind, 2, chunk, 1));
+    assert!(size(&ZSTD, Kind::Zeros) < 32);
+    assert!(size(&blosc(Shuffle::Byte, None), Kind::Zeros) < 80);
+    assert!(size(&ZSTD, Kind::Random) < chunk + 32);
+    assert!(size(&blosc(Shuffle::Byte, None), Kind::Random) <= chunk + 16);
+    let camera = size(&blosc(Shuffle::Byte, None), Kind::Camera);
+    assert!(camera < chunk * 36 / 100, "{camera}");
+    let twelve = size(&blosc(Shuffle::Byte, None), Kind::Twelve);
+    assert!(twelve < chunk * 753 / 1000, "{twelve}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn any_chunk_comes_back(
+        chunk in 16..150_000usize,
+        kinds in prop::collection::vec((prop::sample::select(KINDS.to_vec()), 1..60_000usize), 1..6),
+        element in prop::sample::select(vec![1usize, 2, 4, 8]),
+        which in 0..4usize,
+        block in prop::option::of(128..200_000u32),
+        seed: u64,
+    ) {
+        let mut data = Vec::new();
+        while data.len() < 2 * chunk {
+            for (kind, bytes) in &kinds {
+                data.extend(made(*kind, element, *bytes, seed >> 32));
+            }
+        }
+        let codec = if which == 3 { ZSTD } else { blosc(SHUFFLES[which], block) };
+        check(&codec, chunk, element, &data[..2 * chunk]);
+    }
+}

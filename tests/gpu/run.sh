@@ -7,11 +7,13 @@
 seconds="${1:-60}" seed="${2:-1}" device="${DEVICE:-cuda}"
 
 plans=streams_come_back_from_the_gpu
+# A table that takes minutes: asked for by name.
+measured=our_coder_measured
 
 for path in tests/*; do
     program="$(basename "$path")"
     for test in $(needing "$program"); do
-        [ "$test" = "$plans" ] || of "$program" "$test"
+        [ "$test" = "$plans" ] || [ "$test" = "$measured" ] || of "$program" "$test"
     done
 done
 

@@ -6,6 +6,7 @@
 use device::{EncodeJob, Error, Operation};
 use plan::{BloscInner, Codec, Shuffle};
 
+use crate::encoder::Workspace;
 use crate::kernels::{Launcher, launch};
 
 /// `UNIT`, `SMALL_PLANE` and `HEAD_ROOM` of coder.h.
@@ -165,6 +166,14 @@ impl Coder {
     #[must_use]
     pub fn workspace(&self) -> u64 {
         self.workspace
+    }
+
+    /// Bytes that it works in at the most, for batches of any size.
+    #[must_use]
+    pub fn needs(&self) -> Workspace {
+        let (one, two) = (self.room(0, 1).1, self.room(0, 2).1);
+        let per_chunk = (two - one).min(PER_BYTE * self.chunk);
+        Workspace { fixed: one, per_chunk, most: Some(one.max(MOST_WORKSPACE)) }
     }
 
     /// Bytes from one unit's output to the next.

@@ -14,3 +14,4 @@ mod nvcomp;
 mod quiet;
 
 pub use crate::device::{Cuda, is_present, memory, name, probe, takes, workspace};
+pub use crate::encoder::{CoderChoice, Workspace};

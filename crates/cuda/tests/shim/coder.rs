@@ -8,6 +8,7 @@ use plan::{Blosc, BloscInner, Codec, Shuffle};
 use proptest::prelude::*;
 
 use crate::emulator::Shim;
+use crate::made::{KINDS, Kind};
 use crate::{Bytes, c_blosc};
 
 const ZSTD: Codec = Codec::Zstd { level: 1 };
@@ -80,94 +81,13 @@ fn check(codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> usize {
     frames.iter().map(Vec::len).sum()
 }
 
-/// What chunks look like.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Zeros,
-    Random,
-    Twelve,
-    Ramp,
-    Camera,
-    Runs,
-    Text,
-    Few,
-    Steep,
-    Half,
-}
-
-const KINDS: [Kind; 10] = [
-    Kind::Zeros,
-    Kind::Random,
-    Kind::Twelve,
-    Kind::Ramp,
-    Kind::Camera,
-    Kind::Runs,
-    Kind::Text,
-    Kind::Few,
-    Kind::Steep,
-    Kind::Half,
-];
-
-fn mix(n: u64) -> u64 {
-    let z = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
-fn made(kind: Kind, element: usize, bytes: usize, seed: u64) -> Vec<u8> {
-    let words = [
-        "the ", "chunk ", "of ", "a ", "frame ", "goes ", "down ", "stream, ", "and ", "every ", "lane ",
-        "waits. ",
-    ];
-    let mut out = Vec::with_capacity(bytes + 16);
-    let mut i = seed << 32;
-    while out.len() < bytes {
-        i += 1;
-        let random = mix(i);
-        let value = match kind {
-            Kind::Zeros => 0,
-            Kind::Random => random,
-            Kind::Twelve => random & 0xFFF,
-            Kind::Ramp => i,
-            Kind::Camera => {
-                let noise: u64 = (0..4).map(|k| mix(i * 4 + k) % 16).sum();
-                (if element == 1 { 20 } else { 110 }) + noise + if i % 500 < 20 { 60 } else { 0 }
-            }
-            // Values of nine to thirty bytes, and long ones now and then.
-            Kind::Runs => {
-                let long = if random.is_multiple_of(97) { 400 + random % 3000 } else { 9 + random % 22 };
-                out.extend(std::iter::repeat_n((random >> 32) as u8, long as usize));
-                continue;
-            }
-            Kind::Text => {
-                out.extend_from_slice(words[(random % 12) as usize].as_bytes());
-                continue;
-            }
-            Kind::Few => (random % 3) << 8 | random >> 40 & 1,
-            // Each byte half as often as the one before it: codes as long as they come.
-            Kind::Steep => u64::from(random.trailing_zeros()) * 0x0101_0101_0101_0101,
-            Kind::Half => {
-                if i % 4000 < 2000 {
-                    7
-                } else {
-                    random
-                }
-            }
-        };
-        out.extend_from_slice(&value.to_le_bytes()[..element]);
-    }
-    out.truncate(bytes);
-    out
-}
-
 const SHUFFLES: [Shuffle; 3] = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
 
 #[test]
 fn small_and_odd_chunks() {
     for chunk in [16, 17, 24, 31, 48, 64, 100, 127, 128, 129, 255, 256, 257, 1000, 4095, 4096, 8200, 20_003] {
         for kind in KINDS {
-            let data = made(kind, 2, 3 * chunk, chunk as u64);
+            let data = kind.bytes(2, 3 * chunk, chunk as u64);
             check(&ZSTD, chunk, 2, &data);
             for shuffle in SHUFFLES {
                 check(&blosc(shuffle, None), chunk, 2, &data);
@@ -181,7 +101,7 @@ fn every_size_of_element() {
     for element in [1, 2, 3, 4, 8, 16] {
         for kind in KINDS {
             for chunk in [4096 * element, 30_000 * element, 70_008 * element] {
-                let data = made(kind, element.min(8), chunk, element as u64);
+                let data = kind.bytes(element.min(8), chunk, element as u64);
                 for shuffle in SHUFFLES {
                     check(&blosc(shuffle, None), chunk, element, &data);
                 }
@@ -193,7 +113,7 @@ fn every_size_of_element() {
 #[test]
 fn large_chunks() {
     for kind in [Kind::Camera, Kind::Runs, Kind::Text, Kind::Zeros, Kind::Half] {
-        let data = made(kind, 2, 2_500_000, 3);
+        let data = kind.bytes(2, 2_500_000, 3);
         check(&ZSTD, 2_500_000, 2, &data);
         check(&ZSTD, 65_536, 2, &data[..524_288]);
         for shuffle in SHUFFLES {
@@ -202,7 +122,7 @@ fn large_chunks() {
         }
     }
     // Larger than what is its own window.
-    let data = made(Kind::Half, 2, 9 << 20, 4);
+    let data = Kind::Half.bytes(2, 9 << 20, 4);
     check(&ZSTD, 9 << 20, 2, &data);
     check(&blosc(Shuffle::Byte, Some(9 << 20)), 9 << 20, 2, &data);
 }
@@ -211,7 +131,7 @@ fn large_chunks() {
 #[test]
 fn the_same_bytes_in_every_order() {
     for kind in KINDS {
-        let (chunk, data) = (70_000, made(kind, 2, 140_000, 9));
+        let (chunk, data) = (70_000, kind.bytes(2, 140_000, 9));
         for codec in [ZSTD, blosc(Shuffle::Byte, None), blosc(Shuffle::Bit, Some(20_000))] {
             let first = encode(&Shim::seeded(1), &codec, chunk, 2, &data);
             for seed in 2..6 {
@@ -227,7 +147,7 @@ fn the_same_bytes_in_every_order() {
 #[test]
 fn ratios() {
     let chunk = 262_144;
-    let size = |codec: &Codec, kind| check(codec, chunk, 2, &made(kind, 2, chunk, 1));
+    let size = |codec: &Codec, kind: Kind| check(codec, chunk, 2, &kind.bytes(2, chunk, 1));
     assert!(size(&ZSTD, Kind::Zeros) < 32);
     assert!(size(&blosc(Shuffle::Byte, None), Kind::Zeros) < 80);
     assert!(size(&ZSTD, Kind::Random) < chunk + 32);
@@ -253,7 +173,7 @@ proptest! {
         let mut data = Vec::new();
         while data.len() < 2 * chunk {
             for (kind, bytes) in &kinds {
-                data.extend(made(*kind, element, *bytes, seed >> 32));
+                data.extend(kind.bytes(element, *bytes, seed >> 32));
             }
         }
         let codec = if which == 3 { ZSTD } else { blosc(SHUFFLES[which], block) };

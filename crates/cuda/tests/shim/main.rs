@@ -12,6 +12,8 @@ mod data;
 #[allow(dead_code, reason = "as above")]
 mod draw;
 mod emulator;
+#[path = "../made/mod.rs"]
+mod made;
 mod reduce;
 
 use std::sync::{Arc, LazyLock};

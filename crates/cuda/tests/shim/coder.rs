@@ -1,6 +1,8 @@
 //! Our own coder on the emulator: whatever the chunks hold and however they are cut, libzstd and c-blosc read what it writes,
 //! and it writes the same in every order of threads.
 
+use std::path::{Path, PathBuf};
+
 use cuda::coder::Coder;
 use device::EncodeJob;
 use forebay_cuda as cuda;
@@ -156,6 +158,34 @@ fn ratios() {
     assert!(camera < chunk * 36 / 100, "{camera}");
     let twelve = size(&blosc(Shuffle::Byte, None), Kind::Twelve);
     assert!(twelve < chunk * 753 / 1000, "{twelve}");
+}
+
+/// Real images, where there are any beside the repository or where `FOREBAY_SHARED` says: as small as entropy and runs make
+/// them.
+#[test]
+fn real_images() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let folder = std::env::var_os("FOREBAY_SHARED").map_or(beside, PathBuf::from);
+    if !folder.join("data").is_dir() {
+        return println!("{} has no folder `data`: no real images", folder.display());
+    }
+    // Their headers are of no account: they are bytes like others.
+    let images = [
+        ("zebrafish-u16-y1024-x1024.tif", 2, 262_144, 2.9),
+        ("mri-i16-t2-z24-y96-x128.npy", 2, 262_144, 3.9),
+    ];
+    for (name, element, chunk, least) in images {
+        let mut data = std::fs::read(folder.join("data").join(name)).unwrap();
+        data.truncate(4 << 20);
+        let whole = data.len() / chunk * chunk;
+        for codec in [ZSTD, blosc(Shuffle::No, None), blosc(Shuffle::Byte, None), blosc(Shuffle::Bit, None)] {
+            let size = check(&codec, chunk, element, &data);
+            let ratio = whole as f64 / size as f64;
+            println!("{name}, {codec:?}: {ratio:.3}");
+            let is_byte = matches!(codec, Codec::Blosc(Blosc { shuffle: Shuffle::Byte, .. }));
+            assert!(!is_byte || ratio > least, "{name}: {ratio}");
+        }
+    }
 }
 
 proptest! {

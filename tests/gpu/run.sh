@@ -24,6 +24,8 @@ of forebay-properties "$plans" env FOREBAY_GPU_SECONDS="$seconds" FOREBAY_GPU_SE
 of forebay-properties "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 1))" FOREBAY_GPU_GATE=yes
 of forebay-properties "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 2))" FOREBAY_GPU_GATE=no CUDA_DEVICE_MAX_CONNECTIONS=8
 of forebay-properties-checked "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 3))"
+of forebay-properties "$plans" env FOREBAY_GPU_SECONDS="$seconds" FOREBAY_GPU_SEED="$((seed + 4))" FOREBAY_GPU_CODEC=own
+of forebay-properties-checked "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 5))" FOREBAY_GPU_CODEC=own
 LIMIT=120
 
 # One stream of a few megabytes, buffered, past the system's cache in whole pages with the gate, and without it: the same shards
@@ -40,6 +42,12 @@ for codec in none zstd:3; do
     for other in ways/*.zarr; do
         [ "$other" = ways/plain.zarr ] || check "stream, $codec: the shards of $(basename "$other")" diff -r ways/plain.zarr/c "$other/c"
     done
+    rm -rf ways/*
+done
+for codec in zstd:1 blosc-zstd:1; do
+    check "stream, $codec, by our own coder" ./store.sh "$device" ways/plain.zarr 0 stream.bytes "${stream[@]}" --codec "$codec" --coder own
+    check "stream, $codec, by our own coder, in other batches" ./store.sh "$device" ways/other.zarr 0 stream.bytes "${stream[@]}" --codec "$codec" --coder own --batch 1M
+    check "stream, $codec, by our own coder: the same shards" diff -r ways/plain.zarr/c ways/other.zarr/c
     rm -rf ways/*
 done
 

@@ -4,7 +4,7 @@
 // cut into units of at most 64 KiB that never mix planes (unless planes are small): a unit is a block of zstd's. Its runs of
 // equal bytes become sequences, and what is left over are its literals, which Huffman codes.
 //
-// One kernel after another, none of which asks the host: filter, analyze (runs, literals, how often each byte is there), table
+// One kernel after another, none of which asks the host: filter, analyze (runs, literals, how often each byte is there), match (where it may pay), table
 // (codes), encode (literals to bits), sequences (runs to bits), place (where everything goes), assemble (the frames).
 #pragma once
 
@@ -49,7 +49,11 @@ struct Unit {
     // Where the chain of sequences lies in the output; the byte that all literals are.
     uint32_t chain_at;
     uint32_t same;
+    // Whether its sequences are matches of any offset, not runs.
+    uint32_t matched;
 };
+
+static_assert(sizeof(Unit) == 68, "as coder.rs counts it");
 
 struct CoderParams {
     uint64_t chunks;
@@ -59,8 +63,9 @@ struct CoderParams {
     uint64_t element;
     uint64_t filter;
     uint64_t blosc;
-    // Whether chunks are stored as they are, without trying.
+    // Whether chunks are stored as they are, without trying; whether matches are looked for.
     uint64_t stored;
+    uint64_t matching;
     uint64_t block_bytes;
     uint64_t blocks;
     // Units of a whole block, and of a chunk.
@@ -76,6 +81,10 @@ struct CoderParams {
     unsigned char *out;
     uint16_t *starts;
     uint16_t *ends;
+    // Where bytes came before, for each byte of a unit; and three lists of matches, of so many for each unit.
+    uint16_t *candidates;
+    uint16_t *matches;
+    uint64_t most_matches;
     // 256 for each unit: how often each byte is there, then its code and the bits of it.
     uint16_t *counts;
     Unit *units;

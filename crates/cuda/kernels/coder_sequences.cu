@@ -1,8 +1,8 @@
-// Runs to bits: a block for each unit.
+// Sequences to bits: a block for each unit.
 //
-// A run repeats the byte before it, so its offset is always the one that was used last, which every frame begins with; an
-// offset takes no bits. The lengths of literals and of runs go through two chains of states, from the last to the first. The
-// chains are cut into a piece for each thread. Each begins with the state that stands for the symbol before it, goes through
+// A run repeats the byte before it, so its offset is the one that was used last, which every frame begins with, and takes no
+// bits; matches name their offset where it is another than the last one's. The lengths of literals, offsets, and the lengths of
+// matches go through three chains of states, from the last sequence to the first. The chains are cut into a piece for each thread. Each begins with the state that stands for the symbol before it, goes through
 // its piece, and begins anew where the piece before it ended elsewhere, until all begin where the one before them ended: what
 // comes of it is what one thread alone would write.
 
@@ -17,11 +17,14 @@ static __constant__ signed char LITERAL_SHARES[36] = {4, 3, 2, 2, 2, 2, 2, 2, 2,
 static __constant__ signed char MATCH_SHARES[53] = {1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1,  1,  1,  1,  1,  1,  1,  1,  1, 1, 1, 1,
                                                     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  1,  1,  1,  1,  -1, -1, -1, -1, -1, -1, -1};
 
-enum Chain { OF_LITERALS, OF_MATCHES, CHAINS };
+static __constant__ signed char OFFSET_SHARES[29] = {1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1,  1,  1,
+                                                     1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1};
+
+// In the order in which their tables stand.
+enum Chain { OF_LITERALS, OF_OFFSETS, OF_MATCHES, CHAINS };
 enum Mode { PREDEFINED, SINGLE, DESCRIBED = 2 };
-#define PREDEFINED_LOG 6
 // Bytes of a table's description at the most.
-#define DESCRIPTION 100
+#define DESCRIPTION 80
 
 struct SequencesShared {
     Fse fse[CHAINS];
@@ -35,7 +38,7 @@ struct SequencesShared {
     uint32_t mode[CHAINS];
 };
 
-static_assert(sizeof(SequencesShared) <= 4096, "as much as it is launched with");
+static_assert(sizeof(SequencesShared) <= 6144, "as much as it is launched with");
 
 // A length as its code, and the bits behind it (RFC 8878, 3.1.1.3.2.1.1).
 static __device__ uint32_t literal_code(uint32_t length) {
@@ -72,7 +75,8 @@ static __device__ uint32_t match_bits(uint32_t code) {
 }
 
 struct Sequence {
-    uint32_t length[CHAINS];
+    // What is said of each chain: the lowest bits behind its code.
+    uint32_t number[CHAINS];
     uint32_t code[CHAINS];
     uint32_t bits[CHAINS];
 };
@@ -80,15 +84,30 @@ struct Sequence {
 struct Runs {
     const uint16_t *starts;
     const uint16_t *ends;
+    // Null: all are 1.
+    const uint16_t *offsets;
     uint32_t count;
+    // Whether the offset that was used last may be another than 1 where the unit begins.
+    bool others;
+
+    // 1: the one that was used last, which must have literals before it; otherwise three more than the offset.
+    __device__ uint32_t offset_number(uint32_t n, uint32_t literals) const {
+        if (!offsets) {
+            return n == 0 && others ? 4 : 1;
+        }
+        return n > 0 && literals > 0 && offsets[n] == offsets[n - 1] ? 1 : offsets[n] + 3u;
+    }
 
     __device__ Sequence nth(uint32_t n) const {
         Sequence sequence;
         uint32_t before = n > 0 ? ends[n - 1] + 1u : 0, start = starts[n], end = ends[n] + 1u;
-        sequence.length[OF_LITERALS] = start - before;
-        sequence.length[OF_MATCHES] = end - start - 3;
+        uint32_t offset = offset_number(n, start - before);
+        sequence.number[OF_LITERALS] = start - before;
+        sequence.number[OF_OFFSETS] = offset;
+        sequence.number[OF_MATCHES] = end - start - 3;
         sequence.code[OF_LITERALS] = literal_code(start - before);
         sequence.code[OF_MATCHES] = match_code(end - start - 3);
+        sequence.code[OF_OFFSETS] = sequence.bits[OF_OFFSETS] = highest_bit(offset);
         sequence.bits[OF_LITERALS] = literal_bits(sequence.code[OF_LITERALS]);
         sequence.bits[OF_MATCHES] = match_bits(sequence.code[OF_MATCHES]);
         return sequence;
@@ -111,8 +130,9 @@ static __device__ uint32_t cost_of(const uint32_t *counts, const signed char *sh
 
 // Makes the table of a chain: of one symbol, predefined, or described, whichever takes the fewest bits.
 static __device__ void make_table(SequencesShared *s, int chain, uint32_t total) {
-    const signed char *predefined = chain == OF_LITERALS ? LITERAL_SHARES : MATCH_SHARES;
-    uint32_t known = chain == OF_LITERALS ? 36 : 53, symbols = 0, kinds = 0;
+    const signed char *predefined = chain == OF_LITERALS ? LITERAL_SHARES : chain == OF_OFFSETS ? OFFSET_SHARES : MATCH_SHARES;
+    uint32_t known = chain == OF_LITERALS ? 36 : chain == OF_OFFSETS ? 29 : 53, symbols = 0, kinds = 0;
+    uint32_t predefined_log = chain == OF_OFFSETS ? 5 : 6;
     const uint32_t *counts = s->counts[chain];
     for (uint32_t i = 0; i < known; i++) {
         symbols = counts[i] > 0 ? i + 1 : symbols;
@@ -126,7 +146,7 @@ static __device__ void make_table(SequencesShared *s, int chain, uint32_t total)
         fse_build_single(&s->fse[chain], symbols - 1);
         return;
     }
-    uint32_t usual = cost_of(counts, predefined, symbols, PREDEFINED_LOG);
+    uint32_t usual = cost_of(counts, predefined, symbols, predefined_log);
     uint32_t log = highest_bit(total) >= 8 ? FSE_BITS : 6;
     if (total >= 16) {
         signed char *shares = s->shares[chain];
@@ -142,7 +162,7 @@ static __device__ void make_table(SequencesShared *s, int chain, uint32_t total)
         }
     }
     s->mode[chain] = PREDEFINED;
-    fse_build(&s->fse[chain], predefined, known, PREDEFINED_LOG, s->spread[chain]);
+    fse_build(&s->fse[chain], predefined, known, predefined_log, s->spread[chain]);
 }
 
 static __device__ void count_codes(SequencesShared *s, const Runs &runs) {
@@ -248,10 +268,15 @@ struct WordWriter {
 };
 
 static __device__ void write_piece(const SequencesShared *s, const Runs &runs, const Piece &piece, WordWriter to) {
-    uint32_t states[CHAINS] = {piece.states[OF_LITERALS], piece.states[OF_MATCHES]};
+    // States are told in another order than what stands behind their codes.
+    const int ORDER[CHAINS] = {OF_OFFSETS, OF_MATCHES, OF_LITERALS}, BEHIND[CHAINS] = {OF_LITERALS, OF_MATCHES, OF_OFFSETS};
+    uint32_t states[CHAINS];
+    for (int chain = 0; chain < CHAINS; chain++) {
+        states[chain] = piece.states[chain];
+    }
     for (uint32_t i = piece.begin; i < piece.end; i++) {
         Sequence sequence = runs.nth(runs.count - 1 - i);
-        for (int chain = CHAINS - 1; chain >= 0; chain--) {
+        for (int chain : ORDER) {
             const Fse *fse = &s->fse[chain];
             uint32_t old = states[chain];
             if (i == 0) {
@@ -260,8 +285,8 @@ static __device__ void write_piece(const SequencesShared *s, const Runs &runs, c
                 to.put(old, fse_next(fse, &states[chain], sequence.code[chain]));
             }
         }
-        for (int chain = 0; chain < CHAINS; chain++) {
-            to.put(sequence.length[chain], sequence.bits[chain]);
+        for (int chain : BEHIND) {
+            to.put(sequence.number[chain], sequence.bits[chain]);
         }
     }
     to.end();
@@ -269,19 +294,36 @@ static __device__ void write_piece(const SequencesShared *s, const Runs &runs, c
 
 // What says how sequences are coded: a byte of modes, then the tables.
 static __device__ uint32_t write_tables(const SequencesShared *s, unsigned char *to) {
-    uint32_t first = s->described[OF_LITERALS], second = s->described[OF_MATCHES];
     if (threadIdx.x == 0) {
-        to[0] = (unsigned char)(s->mode[OF_LITERALS] << 6 | SINGLE << 4 | s->mode[OF_MATCHES] << 2);
-        // Offsets: their only code is that of the one that was used last.
-        to[1 + first] = 0;
+        to[0] = (unsigned char)(s->mode[OF_LITERALS] << 6 | s->mode[OF_OFFSETS] << 4 | s->mode[OF_MATCHES] << 2);
     }
-    for (uint32_t i = threadIdx.x; i < first; i += SEQUENCES_THREADS) {
-        to[1 + i] = s->description[OF_LITERALS][i];
+    uint32_t at = 1;
+    for (int chain = 0; chain < CHAINS; chain++) {
+        for (uint32_t i = threadIdx.x; i < s->described[chain]; i += SEQUENCES_THREADS) {
+            to[at + i] = s->description[chain][i];
+        }
+        at += s->described[chain];
     }
-    for (uint32_t i = threadIdx.x; i < second; i += SEQUENCES_THREADS) {
-        to[2 + first + i] = s->description[OF_MATCHES][i];
+    return at;
+}
+
+static __device__ Runs runs_of(const CoderParams &p, uint64_t unit) {
+    const Unit &about = p.units[unit];
+    if (!about.matched) {
+        return {p.starts + unit * p.runs, p.ends + unit * p.runs, nullptr, about.sequences, false};
     }
-    return 2 + first + second;
+    const uint16_t *list = p.matches + unit * p.most_matches * 3;
+    return {list, list + p.most_matches, list + 2 * p.most_matches, about.sequences, true};
+}
+
+// Whether a unit before this one in its frame has matches.
+static __device__ bool others_before(const CoderParams &p, uint64_t unit) {
+    uint64_t first = unit - place_of(p, unit).index;
+    bool any = false;
+    for (uint64_t i = first + threadIdx.x; i < unit; i += SEQUENCES_THREADS) {
+        any = any || p.units[i].matched;
+    }
+    return __syncthreads_or(any);
 }
 
 extern "C" __global__ void __launch_bounds__(SEQUENCES_THREADS) coder_sequences(const __grid_constant__ CoderParams p) {
@@ -289,11 +331,14 @@ extern "C" __global__ void __launch_bounds__(SEQUENCES_THREADS) coder_sequences(
     SequencesShared *s = (SequencesShared *)bytes_shared;
     uint64_t unit = blockIdx.x;
     Unit *about = p.units + unit;
-    Runs runs = {p.starts + unit * p.runs, p.ends + unit * p.runs, about->sequences};
+    Runs runs = runs_of(p, unit);
     uint32_t me = threadIdx.x, lane = me % 32, warp = me / 32;
     // Of one byte and its run the block is that byte.
     if (runs.count == 0 || (runs.count == 1 && about->literals == 1)) {
         return;
+    }
+    if (p.matching && !about->matched) {
+        runs.others = others_before(p, unit);
     }
     count_codes(s, runs);
     uint32_t each = (runs.count + SEQUENCES_THREADS - 1) / SEQUENCES_THREADS;
@@ -316,7 +361,7 @@ extern "C" __global__ void __launch_bounds__(SEQUENCES_THREADS) coder_sequences(
     for (int stream = 0; stream < 4; stream++) {
         at += (uint32_t)next_multiple(about->streams[stream], 4);
     }
-    uint32_t last = s->fse[OF_LITERALS].log + s->fse[OF_MATCHES].log + 1, words = (all + last + 31) / 32;
+    uint32_t last = s->fse[OF_LITERALS].log + s->fse[OF_OFFSETS].log + s->fse[OF_MATCHES].log + 1, words = (all + last + 31) / 32;
     unsigned char *out = p.out + unit * p.out_slot;
     uint32_t tables = write_tables(s, out + TREE_ROOM), bytes = (all + last + 7) / 8;
     if (at + 4 * words > p.out_slot) {
@@ -332,6 +377,7 @@ extern "C" __global__ void __launch_bounds__(SEQUENCES_THREADS) coder_sequences(
             uint32_t owner = (runs.count - 1) / each;
             WordWriter end(to, all);
             end.put(s->ends[OF_MATCHES][owner], s->fse[OF_MATCHES].log);
+            end.put(s->ends[OF_OFFSETS][owner], s->fse[OF_OFFSETS].log);
             end.put(s->ends[OF_LITERALS][owner], s->fse[OF_LITERALS].log);
             end.put(1, 1);
             end.end();

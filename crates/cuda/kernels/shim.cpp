@@ -35,6 +35,7 @@ const Kernel KERNELS_KNOWN[] = {
     KERNEL(crc32c, CrcParams, true),
     KERNEL(coder_filter, CoderParams, false),
     KERNEL(coder_analyze, CoderParams, true),
+    KERNEL(coder_match, CoderParams, true),
     KERNEL(coder_table, CoderParams, true),
     KERNEL(coder_encode, CoderParams, true),
     KERNEL(coder_sequences, CoderParams, true),

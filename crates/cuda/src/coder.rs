@@ -23,7 +23,8 @@ const ENCODE: (u32, u32) = (512, 12_672);
 /// The same for units that are so small that fewer threads do.
 const ENCODE_SMALL: (u32, u32) = (128, 12_672);
 const SMALL_UNIT: u64 = 8192;
-const SEQUENCES: (u32, u32) = (128, 4096);
+const SEQUENCES: (u32, u32) = (128, 6144);
+const MATCH: (u32, u32) = (256, 41_472);
 const PLACE: (u32, u32) = (128, 0);
 const ASSEMBLE: (u32, u32) = (256, 0);
 /// Units, or chunks, that a block of threads takes.
@@ -34,6 +35,8 @@ const FILTER_ELEMENTS: u64 = 256 * 16;
 /// Bytes of a Blosc block where nothing else is asked for: planes of several units, and several blocks in a large chunk, so
 /// that its readers can use threads.
 const USUAL_BLOCK: u64 = 512 << 10;
+/// The level that looks for runs only; all others look for matches too, where a probe says that they pay.
+const RUNS: i32 = 1;
 /// Blosc frames of fewer bytes are stored as they are.
 const LEAST_TRIED: u64 = 128;
 /// Bytes of a codec's own memory, for each byte of a batch and in all: larger batches go through it group by group.
@@ -61,6 +64,7 @@ pub struct Coder {
     filter: Shuffle,
     blosc: bool,
     stored: bool,
+    matching: bool,
     block: u64,
     blocks: u64,
     block_units: u64,
@@ -83,6 +87,7 @@ struct CoderParams {
     filter: u64,
     blosc: u64,
     stored: u64,
+    matching: u64,
     block_bytes: u64,
     blocks: u64,
     block_units: u64,
@@ -95,6 +100,9 @@ struct CoderParams {
     out: u64,
     starts: u64,
     ends: u64,
+    candidates: u64,
+    matches: u64,
+    most_matches: u64,
     counts: u64,
     units: u64,
     scratch: u64,
@@ -103,7 +111,10 @@ struct CoderParams {
 }
 
 /// Bytes of `Unit`.
-const UNIT_RECORD: u64 = 64;
+const UNIT_RECORD: u64 = 68;
+/// Bytes that one thread looks for matches in, and how many it finds at the most.
+const STRETCH: u64 = 1024;
+const STRETCH_MATCHES: u64 = 206;
 
 impl Coder {
     /// Prepares it for batches of `chunks` chunks of `chunk_bytes` bytes, of elements of `element` bytes.
@@ -115,8 +126,8 @@ impl Coder {
         if chunk_bytes == 0 || chunk_bytes > MOST_CHUNK {
             return refused(format!("chunks of {chunk_bytes} bytes: make them of 1 to {MOST_CHUNK}"));
         }
-        let (filter, block, blosc, stored) = match codec {
-            Codec::Zstd { .. } => (Shuffle::No, chunk_bytes, false, false),
+        let (filter, block, blosc, stored, matching) = match codec {
+            Codec::Zstd { level } => (Shuffle::No, chunk_bytes, false, false, *level != RUNS),
             Codec::Blosc(b) if b.inner == BloscInner::Zstd => {
                 if !(1..=255).contains(&element) {
                     return refused(format!("elements of {element} bytes: Blosc knows those of 1 to 255"));
@@ -125,7 +136,8 @@ impl Coder {
                 let filter = if element == 1 && b.shuffle == Shuffle::Byte { Shuffle::No } else { b.shuffle };
                 let wanted = b.block.filter(|block| *block > 0).map_or(USUAL_BLOCK, u64::from);
                 let block = block_of(wanted, chunk_bytes, element, filter);
-                (filter, block, true, b.level == 0 || chunk_bytes < LEAST_TRIED)
+                let stored = b.level == 0 || chunk_bytes < LEAST_TRIED;
+                (filter, block, true, stored, i32::from(b.level) != RUNS)
             }
             _ => return refused("our own coder has zstd, and Blosc with zstd".to_owned()),
         };
@@ -140,6 +152,7 @@ impl Coder {
             filter,
             blosc,
             stored,
+            matching,
             block,
             blocks,
             block_units: whole.units,
@@ -185,12 +198,19 @@ impl Coder {
         (self.slot / LEAST_RUN + 1).next_multiple_of(2)
     }
 
+    fn most_matches(&self) -> u64 {
+        self.slot.div_ceil(STRETCH) * STRETCH_MATCHES
+    }
+
     /// Where each list lies for groups of so many chunks, and where the last ends.
-    fn room(&self, base: u64, group: u64) -> ([u64; 7], u64) {
+    fn room(&self, base: u64, group: u64) -> ([u64; 9], u64) {
         let units = group * self.chunk_units;
         let filtered = if self.filtered { self.slot } else { 0 };
         let runs = 2 * self.runs();
-        let each = [filtered, self.slot, self.out_slot(), runs, runs, 512, UNIT_RECORD];
+        let (candidates, matches) =
+            if self.matching { (2 * self.slot, 6 * self.most_matches()) } else { (0, 0) };
+        let out = self.out_slot();
+        let each = [filtered, self.slot, out, runs, runs, candidates, matches, 512, UNIT_RECORD];
         let mut end = base;
         let places = each.map(|bytes| {
             let at = end;
@@ -238,7 +258,8 @@ impl Coder {
     }
 
     fn params(&self, workspace: u64, chunks: u64, job: &EncodeJob<'_>) -> CoderParams {
-        let ([filtered, literals, out, starts, ends, counts, units], _) = self.room(workspace, self.group);
+        let ([filtered, literals, out, starts, ends, candidates, matches, counts, units], _) =
+            self.room(workspace, self.group);
         CoderParams {
             chunks,
             pool: 0,
@@ -251,6 +272,7 @@ impl Coder {
             },
             blosc: u64::from(self.blosc),
             stored: u64::from(self.stored),
+            matching: u64::from(self.matching),
             block_bytes: self.block,
             blocks: self.blocks,
             block_units: self.block_units,
@@ -263,6 +285,9 @@ impl Coder {
             out,
             starts,
             ends,
+            candidates,
+            matches,
+            most_matches: self.most_matches(),
             counts,
             units,
             scratch: job.scratch.address().addr() as u64,
@@ -280,6 +305,7 @@ impl Coder {
         let kernels = [
             ("coder_filter", ((params.chunks * self.blocks) as u32, rows), FILTER),
             ("coder_analyze", (units as u32, 1), ANALYZE),
+            ("coder_match", (units as u32, 1), MATCH),
             ("coder_table", (units.div_ceil(TABLE_UNITS) as u32, 1), TABLE),
             ("coder_encode", (units as u32, 1), encode),
             ("coder_sequences", (units as u32, 1), SEQUENCES),
@@ -289,6 +315,7 @@ impl Coder {
         for (kernel, grid, block) in kernels {
             let needed = match kernel {
                 "coder_filter" => self.filtered && !self.stored,
+                "coder_match" => self.matching && !self.stored,
                 "coder_place" | "coder_assemble" => true,
                 _ => !self.stored,
             };

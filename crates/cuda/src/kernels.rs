@@ -27,7 +27,7 @@ const PIECE: u64 = 4096;
 const LEAST_PIECE: u32 = 128;
 
 /// Every kernel, by its name in the sources.
-pub const NAMES: [&str; 40] = [
+pub const NAMES: [&str; 41] = [
     "scatter_1",
     "scatter_2",
     "scatter_4",
@@ -52,6 +52,7 @@ pub const NAMES: [&str; 40] = [
     "encode_check",
     "coder_filter",
     "coder_analyze",
+    "coder_match",
     "coder_table",
     "coder_encode",
     "coder_sequences",

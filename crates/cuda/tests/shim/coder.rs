@@ -70,8 +70,20 @@ fn decode(codec: &Codec, frame: &[u8], chunk: usize) -> Result<Vec<u8>, String> 
     }
 }
 
-/// Encodes, decodes and compares; how many bytes all frames have.
-fn check(codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> usize {
+/// The same at a level that looks for matches.
+fn with_matches(codec: &Codec) -> Codec {
+    match *codec {
+        Codec::Blosc(blosc) => Codec::Blosc(Blosc { level: 5, ..blosc }),
+        _ => Codec::Zstd { level: 3 },
+    }
+}
+
+/// Encodes, decodes and compares, without matches and with; how many bytes all frames have without and with.
+fn check(codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> (usize, usize) {
+    (check_one(codec, chunk, element, data), check_one(&with_matches(codec), chunk, element, data))
+}
+
+fn check_one(codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> usize {
     let data = &data[..data.len() / chunk * chunk];
     let frames = encode(&Shim::new(), codec, chunk, element, data);
     for (i, (frame, want)) in frames.iter().zip(data.chunks(chunk)).enumerate() {
@@ -87,7 +99,10 @@ const SHUFFLES: [Shuffle; 3] = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
 
 #[test]
 fn small_and_odd_chunks() {
-    for chunk in [16, 17, 24, 31, 48, 64, 100, 127, 128, 129, 255, 256, 257, 1000, 4095, 4096, 8200, 20_003] {
+    for chunk in [
+        1, 2, 7, 15, 16, 17, 24, 31, 48, 64, 100, 127, 128, 129, 255, 256, 257, 1000, 4095, 4096, 8200,
+        20_003,
+    ] {
         for kind in KINDS {
             let data = kind.bytes(2, 3 * chunk, chunk as u64);
             check(&ZSTD, chunk, 2, &data);
@@ -134,7 +149,8 @@ fn large_chunks() {
 fn the_same_bytes_in_every_order() {
     for kind in KINDS {
         let (chunk, data) = (70_000, kind.bytes(2, 140_000, 9));
-        for codec in [ZSTD, blosc(Shuffle::Byte, None), blosc(Shuffle::Bit, Some(20_000))] {
+        let codecs = [ZSTD, blosc(Shuffle::Byte, None), blosc(Shuffle::Bit, Some(20_000))];
+        for codec in codecs.into_iter().chain([with_matches(&ZSTD), with_matches(&codecs[1])]) {
             let first = encode(&Shim::seeded(1), &codec, chunk, 2, &data);
             for seed in 2..6 {
                 assert!(encode(&Shim::seeded(seed), &codec, chunk, 2, &data) == first, "{kind:?}, {codec:?}");
@@ -149,7 +165,12 @@ fn the_same_bytes_in_every_order() {
 #[test]
 fn ratios() {
     let chunk = 262_144;
-    let size = |codec: &Codec, kind: Kind| check(codec, chunk, 2, &kind.bytes(2, chunk, 1));
+    let both = |codec: &Codec, kind: Kind| check(codec, chunk, 2, &kind.bytes(2, chunk, 1));
+    let size = |codec: &Codec, kind: Kind| {
+        let (runs, matches) = both(codec, kind);
+        assert!(matches <= runs + runs / 100, "{codec:?}, {kind:?}: {runs} without matches, {matches} with");
+        matches
+    };
     assert!(size(&ZSTD, Kind::Zeros) < 32);
     assert!(size(&blosc(Shuffle::Byte, None), Kind::Zeros) < 80);
     assert!(size(&ZSTD, Kind::Random) < chunk + 32);
@@ -158,6 +179,8 @@ fn ratios() {
     assert!(camera < chunk * 36 / 100, "{camera}");
     let twelve = size(&blosc(Shuffle::Byte, None), Kind::Twelve);
     assert!(twelve < chunk * 753 / 1000, "{twelve}");
+    let (runs, matches) = both(&ZSTD, Kind::Text);
+    assert!(matches * 2 < runs, "{runs} without matches, {matches} with");
 }
 
 /// Real images, where there are any beside the repository or where `FOREBAY_SHARED` says: as small as entropy and runs make
@@ -179,9 +202,9 @@ fn real_images() {
         data.truncate(4 << 20);
         let whole = data.len() / chunk * chunk;
         for codec in [ZSTD, blosc(Shuffle::No, None), blosc(Shuffle::Byte, None), blosc(Shuffle::Bit, None)] {
-            let size = check(&codec, chunk, element, &data);
+            let (runs, size) = check(&codec, chunk, element, &data);
             let ratio = whole as f64 / size as f64;
-            println!("{name}, {codec:?}: {ratio:.3}");
+            println!("{name}, {codec:?}: {:.3} without matches, {ratio:.3} with", whole as f64 / runs as f64);
             let is_byte = matches!(codec, Codec::Blosc(Blosc { shuffle: Shuffle::Byte, .. }));
             assert!(!is_byte || ratio > least, "{name}: {ratio}");
         }

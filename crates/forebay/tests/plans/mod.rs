@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use forebay::store::Store;
 use forebay::{
-    Array, Blosc, BloscInner, Codec, DType, DeviceChoice, Dim, Fill, Mode, Options, Shuffle, Tuning, Writer,
+    Array, Blosc, BloscInner, Codec, CoderChoice, DType, DeviceChoice, Dim, Fill, Mode, Options, Shuffle,
+    Tuning, Writer,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -23,6 +24,7 @@ pub(crate) struct Run {
     pub(crate) tuning: Tuning,
     pub(crate) device_memory: bool,
     pub(crate) device: DeviceChoice,
+    pub(crate) coder: CoderChoice,
     /// Bytes that the store takes multiples of; 0: any.
     pub(crate) alignment: u64,
     pub(crate) gate: bool,
@@ -118,6 +120,7 @@ pub(crate) fn runs() -> impl Strategy<Value = Run> {
             tuning,
             device_memory,
             device,
+            coder: CoderChoice::default(),
             alignment,
             gate,
             bytes,
@@ -159,6 +162,17 @@ impl Run {
         self
     }
 
+    /// The same for the GPU with our own coder: Blosc as it is drawn, but with zstd inside.
+    pub(crate) fn on_gpu_by_us(mut self) -> Run {
+        self.device_memory = false;
+        self.device = DeviceChoice::Cuda(0);
+        self.coder = CoderChoice::Own;
+        if let Codec::Blosc(blosc) = &mut self.array.codec {
+            blosc.inner = BloscInner::Zstd;
+        }
+        self
+    }
+
     /// Into a store of whole pages, with the gate or without.
     pub(crate) fn into_pages(mut self, gate: bool) -> Run {
         self.alignment = self.alignment.max(512);
@@ -185,11 +199,12 @@ impl Run {
     }
 
     pub(crate) fn options(&self) -> Options {
-        let Run { tuning, device_memory, device, gate, .. } = *self;
+        let Run { tuning, device_memory, device, coder, gate, .. } = *self;
         Options {
             tuning,
             device_memory,
             device,
+            coder,
             gate,
             publish_interval: self.interval,
             threads: 2,

@@ -4,6 +4,7 @@
 #include "coder_assemble.cu"
 #include "coder_encode.cu"
 #include "coder_filter.cu"
+#include "coder_lz4.cu"
 #include "coder_match.cu"
 #include "coder_sequences.cu"
 #include "coder_table.cu"

@@ -4,6 +4,8 @@
 // cut into units of at most 64 KiB that never mix planes (unless planes are small): a unit is a block of zstd's. Its runs of
 // equal bytes become sequences, and what is left over are its literals, which Huffman codes.
 //
+// Blosc with LZ4 takes the same way, but each of its blocks is one unit, and its sequences are told in LZ4's words.
+//
 // One kernel after another, none of which asks the host: filter, analyze (runs, literals, how often each byte is there), match (where it may pay), table
 // (codes), encode (literals to bits), sequences (runs to bits), place (where everything goes), assemble (the frames).
 #pragma once
@@ -66,6 +68,8 @@ struct CoderParams {
     // Whether chunks are stored as they are, without trying; whether matches are looked for.
     uint64_t stored;
     uint64_t matching;
+    // Whether Blosc's blocks hold LZ4: then each of them is one unit.
+    uint64_t lz4;
     uint64_t block_bytes;
     uint64_t blocks;
     // Units of a whole block, and of a chunk.
@@ -120,6 +124,13 @@ static __device__ Cut cut_of(const CoderParams &p, uint64_t bytes) {
     }
     cut.rest = bytes - cut.planes * cut.plane;
     cut.together = 1;
+    if (p.lz4) {
+        cut.together = cut.planes;
+        cut.pieces = 1;
+        cut.piece = bytes;
+        cut.units = 1;
+        return cut;
+    }
     if (cut.planes > 1 && cut.plane < SMALL_PLANE) {
         cut.together = (SMALL_PLANE + cut.plane - 1) / cut.plane;
         cut.together = cut.together < cut.planes ? cut.together : cut.planes;
@@ -166,7 +177,10 @@ static __device__ Place place_of(const CoderParams &p, uint64_t unit) {
     Cut cut = cut_of(p, place.block_bytes);
     place.units = cut.units;
     uint64_t whole = cut.planes * cut.plane, bytes;
-    if (cut.rest > 0 && place.index == cut.units - 1) {
+    if (p.lz4) {
+        place.offset = 0;
+        bytes = place.block_bytes;
+    } else if (cut.rest > 0 && place.index == cut.units - 1) {
         place.offset = whole;
         bytes = cut.rest;
     } else if (cut.together > 1) {

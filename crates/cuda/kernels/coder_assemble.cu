@@ -54,29 +54,33 @@ static __device__ void finish(Unit &unit) {
 static __device__ uint64_t place_block(const CoderParams &p, uint64_t first, uint64_t block, uint64_t at, uint32_t lane) {
     uint64_t bytes = block_bytes_of(p, block), units = block + 1 < p.blocks ? p.block_units : cut_of(p, bytes).units;
     Unit *about = p.units + first;
+    uint32_t header = p.lz4 ? 0 : frame_header(bytes), unit_header = p.lz4 ? 0 : 3;
     // Sums of 32 bits would do for a block; a frame of the plain codec may be longer.
-    uint64_t all = frame_header(bytes);
+    uint64_t all = header;
     for (uint64_t i = 0; i < units; i += 32) {
         Unit unit = {};
         if (i + lane < units) {
             unit = about[i + lane];
-            finish(unit);
+            if (!p.lz4) {
+                finish(unit);
+            }
             about[i + lane].kind = unit.kind;
             about[i + lane].size = unit.size;
         }
-        all += sum_of_warp(i + lane < units ? unit.size + 3 : 0);
+        all += sum_of_warp(i + lane < units ? unit.size + unit_header : 0);
     }
     bool stored = p.blosc && all >= bytes;
-    uint64_t from = at + (p.blosc ? 4 : 0) + (stored ? 0 : frame_header(bytes));
+    uint64_t from = at + (p.blosc ? 4 : 0) + (stored ? 0 : header);
     for (uint64_t i = 0; i < units; i += 32) {
         uint32_t mine = 0;
         if (i + lane < units) {
-            mine = stored ? about[i + lane].bytes : about[i + lane].size + 3;
+            mine = stored ? about[i + lane].bytes : about[i + lane].size + unit_header;
         }
         uint32_t up_to = sum_up_to(mine, lane);
         if (i + lane < units) {
             about[i + lane].at = (uint32_t)(from + up_to - mine);
             about[i + lane].kind = stored ? (uint32_t)KIND_STORED : about[i + lane].kind;
+            about[i + lane].size = stored ? about[i + lane].bytes : about[i + lane].size;
         }
         from += __shfl_sync(~0u, up_to, 31);
     }
@@ -113,8 +117,8 @@ static __device__ void put_number(unsigned char *to, uint64_t number, uint32_t b
 static __device__ void put_blosc_header(const CoderParams &p, unsigned char *to, uint64_t size, bool stored) {
     to[0] = 2;
     to[1] = 1;
-    // Blocks are not split, and hold zstd.
-    to[2] = (unsigned char)((p.filter == BYTES ? 1 : p.filter == BITS ? 4 : 0) | (stored ? 2 : 0) | 0x10 | 4 << 5);
+    // Blocks are not split, and hold LZ4 (1) or zstd (4).
+    to[2] = (unsigned char)((p.filter == BYTES ? 1 : p.filter == BITS ? 4 : 0) | (stored ? 2 : 0) | 0x10 | (p.lz4 ? 1 : 4) << 5);
     to[3] = (unsigned char)p.element;
     put_number(to + 4, p.chunk_bytes, 4);
     put_number(to + 8, p.block_bytes, 4);
@@ -145,7 +149,7 @@ static __device__ uint64_t block_begin(const CoderParams &p, uint64_t chunk, uin
         return p.sizes[chunk];
     }
     const Unit &first = p.units[chunk * p.chunk_units + block * p.block_units];
-    return first.at - 4 - (first.kind == KIND_STORED ? 0 : frame_header(block_bytes_of(p, block)));
+    return first.at - 4 - (first.kind == KIND_STORED || p.lz4 ? 0 : frame_header(block_bytes_of(p, block)));
 }
 
 // Header and literals of a compressed block. Gives how many bytes.
@@ -231,14 +235,14 @@ extern "C" __global__ void coder_assemble(const __grid_constant__ CoderParams p)
         if (p.blosc) {
             put_number(to + begin, block_begin(p, place.chunk, place.block + 1) - begin - 4, 4);
         }
-        if (unit.kind != KIND_STORED) {
+        if (unit.kind != KIND_STORED && !p.lz4) {
             put_frame_header(to + begin + (p.blosc ? 4 : 0), place.block_bytes);
         }
     }
     to += unit.at;
     const unsigned char *bytes = unit_bytes(p, index, place);
-    if (unit.kind == KIND_STORED) {
-        copy_by_block(to, bytes, unit.bytes);
+    if (unit.kind == KIND_STORED || p.lz4) {
+        copy_by_block(to, unit.kind == KIND_STORED ? bytes : p.out + index * p.out_slot, unit.size);
         return;
     }
     if (threadIdx.x == 0) {

@@ -55,7 +55,8 @@ struct Target {
     // Where a byte of a plane goes; behind the planes, plane is their number.
     __device__ unsigned char *at(uint64_t plane, uint64_t from) const {
         if (plane >= cut.planes) {
-            return first + (cut.units - 1) * slot + from;
+            // In a unit of its own, or in the only one there is.
+            return cut.units == 1 ? first + cut.planes * cut.plane + from : first + (cut.units - 1) * slot + from;
         }
         if (cut.together > 1) {
             uint64_t unit = plane / cut.together;
@@ -154,47 +155,43 @@ static __device__ void put_copied(const Target &to, const unsigned char *source,
     }
 }
 
-template <int ELEMENT>
-static __device__ void put_whole(const CoderParams &p, const Target &to, const unsigned char *source, uint64_t first) {
-    if (p.filter == BYTES) {
-        put_bytes<ELEMENT>(to, source, first);
-    } else {
-        put_bits<ELEMENT>(to, source, first);
-    }
-}
-
-// Blocks along x for blocks of chunks, along y for parts of them.
-extern "C" __global__ void coder_filter(const __grid_constant__ CoderParams p) {
+// Blocks along x for blocks of chunks, along y for parts of them. ELEMENT is 0 for sizes that are not known beforehand.
+template <int ELEMENT> static __device__ void filter(const CoderParams &p) {
     uint64_t chunk = blockIdx.x / p.blocks, block = blockIdx.x - chunk * p.blocks;
     uint64_t bytes = block_bytes_of(p, block);
     const unsigned char *source = p.pool + chunk * p.chunk_bytes + block * p.block_bytes;
     Target to = {cut_of(p, bytes), p.filtered + (chunk * p.chunk_units + block * p.block_units) * p.slot, p.slot};
-    bool is_plain = to.cut.planes == 1;
+    bool is_plain = to.cut.planes == 1, whole = !is_plain && ELEMENT > 0 && is_aligned<Wide>(source);
     uint64_t element = is_plain ? 1 : p.element, per = !is_plain && p.filter == BITS ? 32 : 16;
     uint64_t elements = (bytes - to.cut.rest) / element;
-    bool whole = !is_plain && is_aligned<Wide>(source) && (element == 1 || element == 2 || element == 4 || element == 8);
     uint64_t thread = (uint64_t)blockIdx.y * blockDim.x + threadIdx.x, threads = (uint64_t)gridDim.y * blockDim.x;
     for (uint64_t first = per * thread; first < elements; first += per * threads) {
         uint64_t end = first + per < elements ? first + per : elements;
         if (is_plain) {
             put_copied(to, source, first, end);
-        } else if (!whole || end - first < per) {
+        } else if (whole && end - first == per) {
+            const int KNOWN = ELEMENT > 0 ? ELEMENT : 1;
             if (p.filter == BYTES) {
-                put_some_bytes(to, source, first, end, element);
+                put_bytes<KNOWN>(to, source, first);
             } else {
-                put_some_bits(to, source, first, end, element);
+                put_bits<KNOWN>(to, source, first);
             }
-        } else if (element == 1) {
-            put_whole<1>(p, to, source, first);
-        } else if (element == 2) {
-            put_whole<2>(p, to, source, first);
-        } else if (element == 4) {
-            put_whole<4>(p, to, source, first);
+        } else if (p.filter == BYTES) {
+            put_some_bytes(to, source, first, end, element);
         } else {
-            put_whole<8>(p, to, source, first);
+            put_some_bits(to, source, first, end, element);
         }
     }
     if (thread < to.cut.rest) {
         *to.at(to.cut.planes, thread) = source[bytes - to.cut.rest + thread];
     }
 }
+
+#define FILTER(element)                                                                                                \
+    extern "C" __global__ void coder_filter_##element(const __grid_constant__ CoderParams p) { filter<element>(p); }
+
+FILTER(0)
+FILTER(1)
+FILTER(2)
+FILTER(4)
+FILTER(8)

@@ -4,7 +4,7 @@
 // for the last place before its step that had the same six bytes; what is found is a candidate. Then a thread for each 1024 bytes
 // goes through its candidates, takes each match as far as it goes and keeps those that cost less than the literals that they
 // replace. Matches that go on from one such stretch to the next are joined. What comes of it takes the place of the runs that
-// analysis has found, if it is smaller by what both would cost.
+// analysis has found, if it is smaller: by the entropy of the literals that are left, and what sequences cost.
 //
 // Positions are put into the table by maximum, step by step, so which place is found depends on no order. Logarithms are
 // taken without fractions of floats, which would not be rounded alike everywhere.
@@ -25,7 +25,7 @@
 // Fewer bytes are not probed.
 #define LEAST_PROBED 8192
 // What the hits of a probe must come to, times the sixteenths of a bit that a literal takes.
-#define LEAST_HITS 4000
+#define LEAST_HITS 2000
 // Candidates of 4096 bytes, for the next ones to be looked at.
 #define REGION 4096u
 #define LEAST_FOUND 64
@@ -39,11 +39,12 @@ struct MatchShared {
     // A bit for each byte: where there is a candidate; later what is in a match.
     uint32_t bits[UNIT / 32];
     uint32_t found[MOST_STRETCHES];
+    uint16_t counts[256];
     uint32_t sums[MATCH_THREADS / 32];
     uint32_t hits[2];
 };
 
-static_assert(sizeof(MatchShared) <= 41472, "as much as it is launched with");
+static_assert(sizeof(MatchShared) <= 41984, "as much as it is launched with");
 
 // Eight bytes at any place of a unit; those behind its end are anything.
 static __device__ uint64_t eight_at(const unsigned char *source, uint32_t at) {
@@ -69,15 +70,14 @@ static __device__ uint32_t logarithm(uint32_t number) {
     return 16 * whole + (uint32_t)(((uint64_t)number << 4 >> whole) & 15);
 }
 
-// Sixteenths of a bit that a literal takes, as analysis has counted them.
-static __device__ uint32_t literal_cost(MatchShared *s, const uint16_t *counts, uint32_t literals) {
+// Sixteenths of a bit that literals take that are counted so.
+static __device__ uint32_t cost_of_literals(MatchShared *s, const uint16_t *counts, uint32_t literals) {
     uint32_t cost = 0, before;
     for (uint32_t byte = threadIdx.x; byte < 256; byte += MATCH_THREADS) {
         uint32_t count = counts[byte];
         cost += count > 0 ? count * (logarithm(literals) - logarithm(count)) : 0;
     }
-    uint32_t all = sum_of_block(s->sums, cost, &before);
-    return all / literals;
+    return sum_of_block(s->sums, cost, &before);
 }
 
 // Whether so many places come back that matching may pay.
@@ -204,9 +204,14 @@ struct Matches {
     uint16_t *offsets;
 };
 
+// About what a sequence takes; in LZ4 always as much.
+static __device__ uint32_t sequence_bits(bool lz4, uint32_t offset, uint32_t last) {
+    return lz4 ? 24 : offset == last ? 12 : 10 + highest_bit(offset + 3);
+}
+
 // A thread's stretch, from its beginning to its end: matches that pay.
 static __device__ uint32_t choose(const MatchShared *s, const unsigned char *source, uint32_t bytes, uint32_t stretch,
-                                  const uint16_t *candidates, uint32_t cost, const Matches &to) {
+                                  const uint16_t *candidates, uint32_t cost, bool lz4, const Matches &to) {
     uint32_t end = (stretch + 1) * STRETCH < bytes ? (stretch + 1) * STRETCH : bytes;
     uint32_t done = stretch == 0 ? 1 : stretch * STRETCH, at = done, count = 0, last = 0;
     while ((at = next_candidate(s->bits, at, end)) < end) {
@@ -214,7 +219,7 @@ static __device__ uint32_t choose(const MatchShared *s, const unsigned char *sou
         while (at - back > done && at - back > offset && source[at - back - 1] == source[at - back - 1 - offset]) {
             back++;
         }
-        uint32_t bits = offset == last ? 12 : 10 + highest_bit(offset + 3), all = length + back;
+        uint32_t bits = sequence_bits(lz4, offset, last), all = length + back;
         bool pays = all >= LEAST_MATCH && all * cost >= 16 * bits;
         if (pays || (offset == 1 && all >= LEAST_RUN)) {
             to.starts[count] = (uint16_t)(at - back);
@@ -300,7 +305,6 @@ static __device__ void pack_literals(MatchShared *s, const unsigned char *source
             literal = literal_bits_of(s, bytes, group);
         }
         uint32_t own = __popc(literal), up_to = sum_up_to(own, lane);
-        count_bytes(&s->pack, wide, literal, lane);
         packer.put(wide, literal, up_to - own, __shfl_sync(~0u, up_to, 31), lane);
     }
     packer.end(lane);
@@ -317,7 +321,9 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
     }
     Place place = place_of(p, unit);
     const unsigned char *source = unit_bytes(p, unit, place);
-    uint32_t cost = literal_cost(s, p.counts + 256 * unit, literals);
+    uint16_t *counts = p.counts + 256 * unit;
+    // A literal of LZ4's is a byte.
+    uint32_t without = p.lz4 ? 128 * literals : cost_of_literals(s, counts, literals), cost = without / literals;
     if (!probe(s, source, bytes, cost)) {
         return;
     }
@@ -331,19 +337,18 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
     if (threadIdx.x % 4 == 0 && threadIdx.x / 4 < stretches) {
         uint32_t stretch = threadIdx.x / 4, from = stretch * STRETCH_MATCHES;
         Matches here = {matches.starts + from, matches.ends + from, matches.offsets + from};
-        s->found[stretch] = choose(s, source, bytes, stretch, candidates, cost, here);
+        s->found[stretch] = choose(s, source, bytes, stretch, candidates, cost, p.lz4, here);
     }
     __syncthreads();
     uint32_t count = join(s, stretches, matches), covered = 0, bits = 0, before;
     for (uint32_t i = threadIdx.x; i < count; i += MATCH_THREADS) {
         uint32_t offset = matches.offsets[i];
         covered += matches.ends[i] - matches.starts[i] + 1u;
-        bits += i > 0 && offset == matches.offsets[i - 1] ? 12 : 10 + highest_bit(offset + 3);
+        bits += sequence_bits(p.lz4, offset, i > 0 ? matches.offsets[i - 1] : 0);
     }
     covered = sum_of_block(s->sums, covered, &before);
     bits = sum_of_block(s->sums, bits, &before);
-    // All but matches, against all but runs: by what each literal and each sequence takes.
-    if (count == 0 || (bytes - covered) * cost + 16 * bits >= literals * cost + 16 * 12 * runs) {
+    if (count == 0) {
         return;
     }
     for (uint32_t i = threadIdx.x; i < UNIT / 32; i += MATCH_THREADS) {
@@ -353,17 +358,26 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
     __syncthreads();
     mark(s, matches, count);
     __syncthreads();
-    uint32_t own = 0, lane = threadIdx.x % 32;
+    uint32_t own = 0, lane = threadIdx.x % 32, left = bytes - covered;
     Stretch mine = stretch_of(bytes, threadIdx.x / 32);
     for (uint32_t group = mine.begin + lane; group < mine.end; group += 32) {
-        own += __popc(literal_bits_of(s, bytes, group));
+        uint32_t literal = literal_bits_of(s, bytes, group);
+        own += __popc(literal);
+        count_bytes(&s->pack, *(const Wide *)(source + 16 * group), literal, lane);
     }
     sum_of_block(s->sums, own, &before);
-    pack_literals(s, source, bytes, p.literals + unit * p.slot, before);
+    give_counts(&s->pack, s->counts);
     __syncthreads();
-    give_counts(&s->pack, p.counts + 256 * unit);
+    uint32_t with = (p.lz4 ? 128 * left : cost_of_literals(s, s->counts, left)) + 16 * bits;
+    if (with >= without + 16 * sequence_bits(p.lz4, 1, 1) * runs) {
+        return;
+    }
+    for (uint32_t byte = threadIdx.x; byte < 256; byte += MATCH_THREADS) {
+        counts[byte] = s->counts[byte];
+    }
+    pack_literals(s, source, bytes, p.literals + unit * p.slot, before);
     if (threadIdx.x == 0) {
-        about->literals = bytes - covered;
+        about->literals = left;
         about->sequences = count;
         about->matched = 1;
     }

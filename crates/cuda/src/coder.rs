@@ -24,7 +24,8 @@ const ENCODE: (u32, u32) = (512, 12_672);
 const ENCODE_SMALL: (u32, u32) = (128, 12_672);
 const SMALL_UNIT: u64 = 8192;
 const SEQUENCES: (u32, u32) = (128, 6144);
-const MATCH: (u32, u32) = (256, 41_472);
+const LZ4: (u32, u32) = (256, 32);
+const MATCH: (u32, u32) = (256, 41_984);
 const PLACE: (u32, u32) = (128, 0);
 const ASSEMBLE: (u32, u32) = (256, 0);
 /// Units, or chunks, that a block of threads takes.
@@ -65,6 +66,7 @@ pub struct Coder {
     blosc: bool,
     stored: bool,
     matching: bool,
+    lz4: bool,
     block: u64,
     blocks: u64,
     block_units: u64,
@@ -88,6 +90,7 @@ struct CoderParams {
     blosc: u64,
     stored: u64,
     matching: u64,
+    lz4: u64,
     block_bytes: u64,
     blocks: u64,
     block_units: u64,
@@ -128,22 +131,25 @@ impl Coder {
         }
         let (filter, block, blosc, stored, matching) = match codec {
             Codec::Zstd { level } => (Shuffle::No, chunk_bytes, false, false, *level != RUNS),
-            Codec::Blosc(b) if b.inner == BloscInner::Zstd => {
+            Codec::Blosc(b) => {
                 if !(1..=255).contains(&element) {
                     return refused(format!("elements of {element} bytes: Blosc knows those of 1 to 255"));
                 }
                 // The bytes of an element of one byte are in order already.
                 let filter = if element == 1 && b.shuffle == Shuffle::Byte { Shuffle::No } else { b.shuffle };
-                let wanted = b.block.filter(|block| *block > 0).map_or(USUAL_BLOCK, u64::from);
+                let most = if b.inner == BloscInner::Lz4 { UNIT } else { u64::MAX };
+                let wanted = b.block.filter(|block| *block > 0).map_or(USUAL_BLOCK, u64::from).min(most);
                 let block = block_of(wanted, chunk_bytes, element, filter);
                 let stored = b.level == 0 || chunk_bytes < LEAST_TRIED;
                 (filter, block, true, stored, i32::from(b.level) != RUNS)
             }
-            _ => return refused("our own coder has zstd, and Blosc with zstd".to_owned()),
+            Codec::None => return refused("there is nothing to compress".to_owned()),
         };
         let element = if blosc { element } else { 1 };
-        let (whole, blocks) = (cut(block, element, filter), chunk_bytes.div_ceil(block));
-        let last = cut(chunk_bytes - (blocks - 1) * block, element, filter);
+        let lz4 = matches!(codec, Codec::Blosc(b) if b.inner == BloscInner::Lz4);
+        let cut = |bytes| if lz4 { Cut { units: 1, largest: bytes } } else { cut(bytes, element, filter) };
+        let (whole, blocks) = (cut(block), chunk_bytes.div_ceil(block));
+        let last = cut(chunk_bytes - (blocks - 1) * block);
         let aligned = chunk_bytes.is_multiple_of(16) && block.is_multiple_of(16);
         let mut coder = Coder {
             worst_case: codec.worst_case(chunk_bytes),
@@ -153,6 +159,7 @@ impl Coder {
             blosc,
             stored,
             matching,
+            lz4,
             block,
             blocks,
             block_units: whole.units,
@@ -273,6 +280,7 @@ impl Coder {
             blosc: u64::from(self.blosc),
             stored: u64::from(self.stored),
             matching: u64::from(self.matching),
+            lz4: u64::from(self.lz4),
             block_bytes: self.block,
             blocks: self.blocks,
             block_units: self.block_units,
@@ -301,21 +309,31 @@ impl Coder {
     unsafe fn group(&self, launcher: &dyn Launcher, params: &CoderParams) -> Result<(), Error> {
         let units = params.chunks * self.chunk_units;
         let rows = self.block.div_ceil(self.element * FILTER_ELEMENTS).clamp(1, MOST_ROWS) as u32;
+        let filter = match self.element {
+            1 => "coder_filter_1",
+            2 => "coder_filter_2",
+            4 => "coder_filter_4",
+            8 => "coder_filter_8",
+            _ => "coder_filter_0",
+        };
         let encode = if self.slot <= SMALL_UNIT { ENCODE_SMALL } else { ENCODE };
         let kernels = [
-            ("coder_filter", ((params.chunks * self.blocks) as u32, rows), FILTER),
+            (filter, ((params.chunks * self.blocks) as u32, rows), FILTER),
             ("coder_analyze", (units as u32, 1), ANALYZE),
             ("coder_match", (units as u32, 1), MATCH),
             ("coder_table", (units.div_ceil(TABLE_UNITS) as u32, 1), TABLE),
             ("coder_encode", (units as u32, 1), encode),
             ("coder_sequences", (units as u32, 1), SEQUENCES),
+            ("coder_lz4", (units as u32, 1), LZ4),
             ("coder_place", (params.chunks.div_ceil(PLACE_CHUNKS) as u32, 1), PLACE),
             ("coder_assemble", (units as u32, 1), ASSEMBLE),
         ];
         for (kernel, grid, block) in kernels {
             let needed = match kernel {
-                "coder_filter" => self.filtered && !self.stored,
+                _ if kernel == filter => self.filtered && !self.stored,
                 "coder_match" => self.matching && !self.stored,
+                "coder_lz4" => self.lz4 && !self.stored,
+                "coder_table" | "coder_encode" | "coder_sequences" => !self.lz4 && !self.stored,
                 "coder_place" | "coder_assemble" => true,
                 _ => !self.stored,
             };

@@ -17,7 +17,7 @@ const PER_CHUNK: usize = 8 + 8 + 8 + 8;
 /// Who compresses on the GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CoderChoice {
-    /// Our own kernels: zstd and Blosc with zstd, at the speed of the link.
+    /// Our own kernels: zstd and Blosc.
     Own,
     /// nvCOMP, where it is installed: zstd.
     // The default until ours has been measured as widely.

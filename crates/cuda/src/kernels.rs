@@ -27,7 +27,7 @@ const PIECE: u64 = 4096;
 const LEAST_PIECE: u32 = 128;
 
 /// Every kernel, by its name in the sources.
-pub const NAMES: [&str; 41] = [
+pub const NAMES: [&str; 46] = [
     "scatter_1",
     "scatter_2",
     "scatter_4",
@@ -50,8 +50,13 @@ pub const NAMES: [&str; 41] = [
     "crc32c",
     "encode_addresses",
     "encode_check",
-    "coder_filter",
+    "coder_filter_0",
+    "coder_filter_1",
+    "coder_filter_2",
+    "coder_filter_4",
+    "coder_filter_8",
     "coder_analyze",
+    "coder_lz4",
     "coder_match",
     "coder_table",
     "coder_encode",

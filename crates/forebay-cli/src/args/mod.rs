@@ -101,7 +101,7 @@ pub(crate) struct Tune {
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<DeviceChoice>,
 
-    /// Who compresses on a GPU: own (our kernels: zstd and Blosc with zstd), or nvcomp (zstd, where it is installed)
+    /// Who compresses on a GPU: own (our kernels: zstd and Blosc), or nvcomp (zstd, where it is installed)
     /// [default: nvcomp]
     #[arg(long, value_name = "CODER", value_parser = coder)]
     coder: Option<CoderChoice>,

@@ -162,14 +162,11 @@ impl Run {
         self
     }
 
-    /// The same for the GPU with our own coder: Blosc as it is drawn, but with zstd inside.
+    /// The same for the GPU with our own coder.
     pub(crate) fn on_gpu_by_us(mut self) -> Run {
         self.device_memory = false;
         self.device = DeviceChoice::Cuda(0);
         self.coder = CoderChoice::Own;
-        if let Codec::Blosc(blosc) = &mut self.array.codec {
-            blosc.inner = BloscInner::Zstd;
-        }
         self
     }
 

@@ -117,6 +117,14 @@ for way in "zstd registered" "none reserve" "none copy"; do
         done
     done
 done
+# Our own coder beside it: the same chunks, as they are and with their bytes apart.
+for codec in zstd blosc-zstd; do
+    for chunk in 64K 256K 1M; do
+        for scenario in 256cube medfmt orca2; do
+            measure "own-$codec-$scenario-$chunk" 0.9 40 24G $scenario --codec $codec --coder own --chunk-bytes $chunk --ingest reserve --append 64M
+        done
+    done
+done
 measure two_streams-none 0 0 24G two_streams --codec none --ingest registered --append 64M
 measure two_streams-zstd 0 0 4G two_streams --codec zstd --ingest registered --append 64M
 [ "${DEVICE:-cuda}" = host ] || nvidia-smi --query-gpu=name,driver_version,pcie.link.gen.current,pcie.link.width.current \

@@ -4,6 +4,7 @@
 # Usage: ./long.sh plans [SECONDS, 500] [SEED, 100]      random plans, one after another
 #        ./long.sh gate [SECONDS, 250] [SEED, 200]       the same into whole pages with the gate; then without it
 #        ./long.sh checked [SECONDS, 500] [SEED, 300]    the same under the checker of debug builds
+#        ./long.sh own [SECONDS, 500] [SEED, 600]        the same with our own coder
 #        ./long.sh writers [SECONDS, 60] [SEED, 400]     1, 2, 4 and 6 writers together for so long each; then a seventh
 #        ./long.sh sanitize TOOL [PLANS, 8] [SEED, 500]  memcheck, racecheck, initcheck or synccheck of compute-sanitizer
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -38,6 +39,8 @@ sanitize() {
     under "$tool" forebay-streams "$plans" "${some[@]}" $bare FOREBAY_GPU_GATE=no FOREBAY_GPU_CODEC=none
     under "$tool" forebay-cuda-gpu the_gpu_keeps_the_contract_without_a_codec
     under "$tool" forebay-streams "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes FOREBAY_GPU_CODEC=none
+    under "$tool" forebay-cuda-gpu our_coder_keeps_the_contract
+    under "$tool" forebay-streams "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes FOREBAY_GPU_CODEC=own
     [ "$1" = initcheck ] && export FORGIVING=./forgiving.sh PRINTED=1000000 FOREBAY_SANITIZER="$FOREBAY_SANITIZER --show-backtrace no"
     under "$tool" forebay-cuda-gpu the_gpu_keeps_the_contract $bare
     under "$tool" forebay-streams "$plans" "${some[@]}" FOREBAY_GPU_GATE=yes
@@ -49,6 +52,7 @@ gate)
     plans_of forebay-streams "${2:-250}" "${3:-200}" FOREBAY_GPU_GATE=yes
     plans_of forebay-streams "${2:-250}" "$((${3:-200} + 1))" FOREBAY_GPU_GATE=no CUDA_DEVICE_MAX_CONNECTIONS=8
     ;;
+own) plans_of forebay-streams "${2:-500}" "${3:-600}" FOREBAY_GPU_CODEC=own ;;
 checked) plans_of forebay-streams-checked "${2:-500}" "${3:-300}" ;;
 writers)
     LIMIT=$((4 * ${2:-60} + 120))
@@ -57,7 +61,7 @@ writers)
     ;;
 sanitize) sanitize "${2:-memcheck}" "${3:-8}" "${4:-500}" ;;
 *)
-    sed -n '4,8s/^# \{0,1\}//p' long.sh
+    sed -n '4,9s/^# \{0,1\}//p' long.sh
     exit 2
     ;;
 esac

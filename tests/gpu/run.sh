@@ -7,12 +7,14 @@
 seconds="${1:-60}" seed="${2:-1}" device="${DEVICE:-cuda}"
 
 plans=properties::streams_come_back_from_the_gpu
+# A table that takes minutes: asked for by name.
+measured=our_coder_measured
 
 for path in tests/*; do
     program="$(basename "$path")"
     for test in $(needing "$program"); do
         # The build for debugging is the same tests once more, slower: of it, random plans are enough.
-        [ "$test" = "$plans" ] || [[ "$program" = *-checked ]] || of "$program" "$test"
+        [ "$test" = "$plans" ] || [ "$test" = "$measured" ] || [[ "$program" = *-checked ]] || of "$program" "$test"
     done
 done
 
@@ -23,6 +25,8 @@ of forebay-streams "$plans" env FOREBAY_GPU_SECONDS="$seconds" FOREBAY_GPU_SEED=
 of forebay-streams "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 1))" FOREBAY_GPU_GATE=yes
 of forebay-streams "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 2))" FOREBAY_GPU_GATE=no CUDA_DEVICE_MAX_CONNECTIONS=8
 of forebay-streams-checked "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 3))"
+of forebay-streams "$plans" env FOREBAY_GPU_SECONDS="$seconds" FOREBAY_GPU_SEED="$((seed + 4))" FOREBAY_GPU_CODEC=own
+of forebay-streams-checked "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 5))" FOREBAY_GPU_CODEC=own
 LIMIT=120
 
 # One stream of a few megabytes, buffered, past the system's cache in whole pages with the gate, and without it: the same shards
@@ -40,6 +44,12 @@ for codec in none zstd:3; do
     for other in ways/*.zarr; do
         [ "$other" = ways/plain.zarr ] || check "stream, $codec: the shards of $(basename "$other")" diff -r ways/plain.zarr/c "$other/c"
     done
+    rm -rf ways/*
+done
+for codec in zstd:1 blosc-zstd:1; do
+    check "stream, $codec, by our own coder" ./store.sh "$device" ways/plain.zarr 0 stream.bytes "${stream[@]}" --codec "$codec" --coder own
+    check "stream, $codec, by our own coder, in other batches" ./store.sh "$device" ways/other.zarr 0 stream.bytes "${stream[@]}" --codec "$codec" --coder own --batch 1M
+    check "stream, $codec, by our own coder: the same shards" diff -r ways/plain.zarr/c ways/other.zarr/c
     rm -rf ways/*
 done
 

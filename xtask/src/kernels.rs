@@ -95,7 +95,8 @@ fn lock(folder: &Path) -> Result<String, String> {
     let mut names: Vec<String> = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_source = name.ends_with(".cu") || name == "common.h";
+        // The other headers are the emulator's.
+        let is_source = name.ends_with(".cu") || name == "common.h" || name.starts_with("coder");
         if is_source || name == IMAGE {
             names.push(name);
         }

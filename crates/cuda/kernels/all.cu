@@ -1,5 +1,13 @@
 // Every kernel, in one module.
 #include "aggregate.cu"
+#include "coder_analyze.cu"
+#include "coder_assemble.cu"
+#include "coder_encode.cu"
+#include "coder_filter.cu"
+#include "coder_lz4.cu"
+#include "coder_match.cu"
+#include "coder_sequences.cu"
+#include "coder_table.cu"
 #include "copy.cu"
 #include "crc32c.cu"
 #include "encode.cu"

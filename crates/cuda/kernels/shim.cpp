@@ -1,25 +1,19 @@
-// Runs the kernels on the CPU, for tests: see shim.h.
+// The project's kernels for the CPU, by name, for tests: see shim.h and emulator.cpp.
 
 #define FOREBAY_SHIM
 #include "all.cu"
 
-#include <string.h>
-#include <stdlib.h>
-#include <ucontext.h>
-#include <vector>
+#include "../tests/shim/canaries.cu"
+#include "emulator.h"
 
-Dim3 gridDim, blockDim, blockIdx, threadIdx;
-unsigned char *shim_shared;
+#include <stdio.h>
+#include <string.h>
 
 namespace {
 
-const size_t STACK = 64 << 10, SHARED = 48 << 10;
-
-typedef void (*Body)(const void *params);
-
 struct Kernel {
     const char *name;
-    Body body;
+    emulator::Body body;
     // Whether its threads wait for one another.
     bool meets;
 };
@@ -40,6 +34,19 @@ const Kernel KERNELS_KNOWN[] = {
     KERNEL(keep_tails, AggregateParams, false),
     KERNEL(copy_up, CopyParams, false),
     KERNEL(crc32c, CrcParams, true),
+    KERNEL(coder_filter_0, CoderParams, false),
+    KERNEL(coder_filter_1, CoderParams, false),
+    KERNEL(coder_filter_2, CoderParams, false),
+    KERNEL(coder_filter_4, CoderParams, false),
+    KERNEL(coder_filter_8, CoderParams, false),
+    KERNEL(coder_analyze, CoderParams, true),
+    KERNEL(coder_lz4, CoderParams, true),
+    KERNEL(coder_match, CoderParams, true),
+    KERNEL(coder_table, CoderParams, true),
+    KERNEL(coder_encode, CoderParams, true),
+    KERNEL(coder_sequences, CoderParams, true),
+    KERNEL(coder_place, CoderParams, true),
+    KERNEL(coder_assemble, CoderParams, false),
     KERNEL(encode_addresses, EncodeParams, false),
     KERNEL(encode_check, EncodeParams, false),
     KERNEL(reduce_u8, ReduceParams, false),
@@ -53,80 +60,29 @@ const Kernel KERNELS_KNOWN[] = {
     KERNEL(reduce_f16, ReduceParams, false),
     KERNEL(reduce_f32, ReduceParams, false),
     KERNEL(reduce_f64, ReduceParams, false),
+    // Kernels of the emulator's own tests.
+    KERNEL(canary_words, CanaryParams, true),
+    KERNEL(canary_turn, CanaryParams, true),
+    KERNEL(canary_warp, CanaryParams, true),
+    KERNEL(canary_meet, CanaryParams, true),
+    KERNEL(canary_blocks, CanaryParams, true),
 };
-
-struct Thread {
-    ucontext_t context;
-    std::vector<char> stack;
-    bool ended;
-};
-
-ucontext_t scheduler;
-std::vector<Thread> threads;
-Body running;
-const void *running_params;
-
-void run_thread() {
-    running(running_params);
-    threads[threadIdx.x].ended = true;
-}
-
-// Each thread goes on to the next barrier, then the next thread; until all have ended.
-void run_block() {
-    threads.resize(blockDim.x);
-    for (Thread &thread : threads) {
-        thread.stack.resize(STACK);
-        getcontext(&thread.context);
-        thread.context.uc_stack.ss_sp = thread.stack.data();
-        thread.context.uc_stack.ss_size = STACK;
-        thread.context.uc_link = &scheduler;
-        thread.ended = false;
-        makecontext(&thread.context, run_thread, 0);
-    }
-    for (bool more = true; more;) {
-        more = false;
-        for (uint32_t i = 0; i < blockDim.x; i++) {
-            if (!threads[i].ended) {
-                threadIdx.x = i;
-                swapcontext(&scheduler, &threads[i].context);
-                more = more || !threads[i].ended;
-            }
-        }
-    }
-}
 
 } // namespace
 
-void __syncthreads() {
-    uint32_t me = threadIdx.x;
-    swapcontext(&threads[me].context, &scheduler);
-    threadIdx.x = me;
-}
-
-// One at a time: the words of CUDA are globals here. 0: the kernel ran; 1: there is none of this name.
-extern "C" int forebay_shim(const char *name, uint32_t grid_x, uint32_t grid_y, uint32_t block, const void *params) {
-    static unsigned char shared[SHARED];
+// One at a time: the words of CUDA are globals here. 0: the kernel ran; 1: there is none of this name; 2: it does not keep the
+// rules, and `why` says which.
+extern "C" int forebay_shim(const char *name, uint32_t grid_x, uint32_t grid_y, uint32_t block, uint32_t shared,
+                            uint64_t seed, const void *params, char *why, size_t room) {
     for (const Kernel &kernel : KERNELS_KNOWN) {
-        if (strcmp(kernel.name, name) != 0) {
-            continue;
-        }
-        gridDim = {grid_x, grid_y, 1};
-        blockDim = {block, 1, 1};
-        shim_shared = shared;
-        running = kernel.body;
-        running_params = params;
-        for (uint32_t b = 0; b < grid_x * grid_y; b++) {
-            blockIdx = {b % grid_x, b / grid_x, 0};
-            memset(shared, 0xA5, sizeof shared);
-            if (kernel.meets) {
-                run_block();
-                continue;
+        if (strcmp(kernel.name, name) == 0) {
+            emulator::Launch launch = {kernel.body, params, grid_x, grid_y, block, shared, kernel.meets, seed};
+            const char *fault = emulator::run(launch);
+            if (fault != nullptr) {
+                snprintf(why, room, "%s: %s", name, fault);
             }
-            for (threadIdx = {0, 0, 0}; threadIdx.x < block; threadIdx.x++) {
-                kernel.body(params);
-            }
+            return fault == nullptr ? 0 : 2;
         }
-        return 0;
     }
     return 1;
 }

@@ -18,7 +18,7 @@ use crate::driver::{Context, Function, Launch, Module, Number, Stream};
 use crate::kernels::{self, Launcher};
 use crate::lanes::Lanes;
 use crate::memory as regions;
-use crate::{encoder, quiet};
+use crate::{CoderChoice, Workspace, encoder, quiet};
 
 /// Devices of this process: see [`MOST_OPEN`].
 static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -52,6 +52,7 @@ impl Drop for Place {
 /// A GPU.
 pub struct Cuda {
     core: Arc<Core>,
+    coder: CoderChoice,
 }
 
 /// What the device and its encoders share. Fields are dropped in this order: lanes come to rest first.
@@ -117,15 +118,15 @@ impl Gate {
 }
 
 /// The loaded kernels.
-struct Kernels {
+pub(crate) struct Kernels {
     functions: Vec<(&'static str, Function)>,
     _module: Module,
 }
 
 /// Launches kernels on a lane's stream.
 pub(crate) struct OnStream<'a> {
-    stream: &'a Stream,
-    kernels: &'a Kernels,
+    pub(crate) stream: &'a Stream,
+    pub(crate) kernels: &'a Kernels,
 }
 
 impl OnStream<'_> {
@@ -155,7 +156,7 @@ impl Launcher for OnStream<'_> {
 
 impl Kernels {
     /// The kernels in a GPU's context: loaded once in a process.
-    fn of(context: &Arc<Context>) -> Result<Arc<Kernels>, Error> {
+    pub(crate) fn of(context: &Arc<Context>) -> Result<Arc<Kernels>, Error> {
         static LOADED: Mutex<Vec<(u32, Arc<Kernels>)>> = Mutex::new(Vec::new());
         let mut loaded = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let ordinal = context.ordinal();
@@ -190,12 +191,12 @@ pub fn probe(ordinal: u32) -> Result<(), Error> {
     Kernels::of(&context).map(drop)
 }
 
-/// Whether a GPU has a codec, for chunks of `chunk_bytes` bytes; asks no driver.
+/// Whether a GPU has a codec, for chunks of `chunk` bytes of elements of so many; asks no driver.
 ///
 /// # Errors
 /// It has not, or does not take such chunks.
-pub fn takes(codec: &Codec, chunk_bytes: u64) -> Result<(), Error> {
-    encoder::takes(codec, chunk_bytes as usize)
+pub fn takes(codec: &Codec, (chunk, element): (u64, usize), by: CoderChoice) -> Result<(), Error> {
+    encoder::takes(codec, (chunk as usize, element), by)
 }
 
 /// Its name.
@@ -214,14 +215,18 @@ pub fn memory(ordinal: u32) -> Result<(u64, u64), Error> {
     Context::open(ordinal)?.memory()
 }
 
-/// Bytes of the GPU's memory that a codec works in, beside its buffers, for batches of `chunks` chunks of `chunk_bytes`
-/// bytes.
+/// What a codec works in on the GPU, beside its buffers, for chunks of `chunk` bytes of elements of so many.
 ///
 /// # Errors
 /// The GPU has no such codec, or it does not take such chunks.
-pub fn workspace(ordinal: u32, codec: &Codec, chunks: u64, chunk_bytes: u64) -> Result<u64, Error> {
+pub fn workspace(
+    ordinal: u32,
+    codec: &Codec,
+    (chunk, element): (u64, usize),
+    by: CoderChoice,
+) -> Result<Workspace, Error> {
     Context::open(ordinal)?.bind()?;
-    encoder::workspace(codec, chunks as usize, chunk_bytes as usize)
+    encoder::workspace(codec, (chunk as usize, element), by)
 }
 
 impl Cuda {
@@ -255,7 +260,13 @@ impl Cuda {
             context,
             opened,
         };
-        Ok(Cuda { core: Arc::new(core) })
+        Ok(Cuda { core: Arc::new(core), coder: CoderChoice::default() })
+    }
+
+    /// The same with somebody else to compress.
+    #[must_use]
+    pub fn with_coder(self, coder: CoderChoice) -> Cuda {
+        Cuda { coder, ..self }
     }
 }
 
@@ -479,9 +490,9 @@ impl Device for Cuda {
         codec: &Codec,
         chunks: u64,
         chunk_bytes: usize,
-        _element: usize,
+        element: usize,
     ) -> Result<Arc<dyn Encoder>, Error> {
-        encoder::prepare(&self.core, codec, chunks as usize, chunk_bytes)
+        encoder::prepare(&self.core, codec, chunks as usize, (chunk_bytes, element), self.coder)
     }
 
     fn synchronize(&self) -> Result<(), Error> {

@@ -1,10 +1,11 @@
-//! Codecs of the GPU behind the seam: nvCOMP's zstd.
+//! Codecs of the GPU behind the seam: our own coder, and nvCOMP's zstd.
 
 use std::sync::Arc;
 
 use device::{Busy, EncodeJob, Encoder, Error, Lane, Operation};
 use plan::Codec;
 
+use crate::coder::Coder;
 use crate::device::Core;
 use crate::driver::DeviceMemory;
 use crate::kernels::{self, EncodeParams};
@@ -12,6 +13,36 @@ use crate::nvcomp::{Batch, Nvcomp};
 
 /// Addresses and sizes that nvCOMP reads and writes for each chunk: from, bytes, to, status.
 const PER_CHUNK: usize = 8 + 8 + 8 + 8;
+
+/// Who compresses on the GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CoderChoice {
+    /// Our own kernels: zstd and Blosc.
+    Own,
+    /// nvCOMP, where it is installed: zstd.
+    // The default until ours has been measured as widely.
+    #[default]
+    Nvcomp,
+}
+
+/// What a codec works in on the GPU, beside its buffers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Workspace {
+    /// Bytes for any batch,
+    pub fixed: u64,
+    /// and so many for each of its chunks,
+    pub per_chunk: u64,
+    /// up to so many in all.
+    pub most: Option<u64>,
+}
+
+/// Our own coder.
+struct Own {
+    core: Arc<Core>,
+    coder: Coder,
+    chunk_bytes: u64,
+    workspace: Arc<DeviceMemory>,
+}
 
 /// Zstd by nvCOMP.
 pub(crate) struct Zstd {
@@ -25,20 +56,41 @@ pub(crate) struct Zstd {
 }
 
 /// Whether there is such a codec here, for such chunks.
-pub(crate) fn takes(codec: &Codec, chunk_bytes: usize) -> Result<(), Error> {
-    match codec {
-        Codec::None => Ok(()),
-        Codec::Zstd { .. } => check_chunk(chunk_bytes),
-        Codec::Blosc(_) => Err(lacks("Blosc")),
+pub(crate) fn takes(
+    codec: &Codec,
+    (chunk_bytes, element): (usize, usize),
+    by: CoderChoice,
+) -> Result<(), Error> {
+    match (codec, by) {
+        (Codec::None, _) => Ok(()),
+        (_, CoderChoice::Own) => Coder::new(codec, 1, chunk_bytes as u64, element as u64).map(drop),
+        (Codec::Zstd { .. }, CoderChoice::Nvcomp) => check_chunk(chunk_bytes),
+        (Codec::Blosc(_), CoderChoice::Nvcomp) => Err(lacks("Blosc")),
     }
 }
 
-/// Bytes of GPU memory that a codec works in, beside its buffers, for batches of `chunks` chunks.
-pub(crate) fn workspace(codec: &Codec, chunks: usize, chunk_bytes: usize) -> Result<u64, Error> {
-    takes(codec, chunk_bytes)?;
+/// What a codec works in there.
+pub(crate) fn workspace(
+    codec: &Codec,
+    (chunk_bytes, element): (usize, usize),
+    by: CoderChoice,
+) -> Result<Workspace, Error> {
+    /// The library's workspace grows evenly with the chunks of a batch.
+    const MANY: usize = 4096;
+    takes(codec, (chunk_bytes, element), by)?;
     if codec.is_none() {
-        return Ok(0);
+        return Ok(Workspace::default());
     }
+    if by == CoderChoice::Own {
+        return Ok(Coder::new(codec, 1, chunk_bytes as u64, element as u64)?.needs());
+    }
+    let (one, many) = (nvcomp(codec, 1, chunk_bytes)?, nvcomp(codec, MANY, chunk_bytes)?);
+    let per_chunk = many.saturating_sub(one).div_ceil(MANY as u64 - 1);
+    Ok(Workspace { fixed: one.saturating_sub(per_chunk), per_chunk, most: None })
+}
+
+/// Bytes that nvCOMP works in, for batches of `chunks` chunks.
+fn nvcomp(codec: &Codec, chunks: usize, chunk_bytes: usize) -> Result<u64, Error> {
     let library = Nvcomp::get()?;
     let (most, bound) = (library.most_output(chunk_bytes)?, codec.worst_case(chunk_bytes as u64));
     if most as u64 > bound {
@@ -63,7 +115,7 @@ fn check_chunk(chunk_bytes: usize) -> Result<(), Error> {
 }
 
 fn lacks(codec: &str) -> Error {
-    let why = format!("the GPU has no {codec} yet: run on the host, or use zstd or none");
+    let why = format!("the GPU has no {codec} yet: choose our own coder (`--coder own`), zstd, or the host");
     Error::new(Operation::Prepare, why)
 }
 
@@ -162,12 +214,37 @@ impl Encoder for Zstd {
     }
 }
 
+impl Encoder for Own {
+    fn worst_case(&self) -> usize {
+        self.coder.worst_case() as usize
+    }
+
+    fn encode(&self, on: Lane, job: EncodeJob<'_>) -> Result<(), Error> {
+        let read = u64::from(job.chunks) * self.chunk_bytes;
+        // SAFETY: whoever minted the views vouched for the order of this work too.
+        let job = unsafe { job.detach() };
+        let (coder, address) = (self.coder.clone(), self.workspace.address);
+        let busy = Busy { name: "compress", lane: on, count: 1, time: Default::default(), read, written: 0 };
+        self.core.run(busy, (job, self.workspace.clone()), move |launcher, (job, _)| {
+            // SAFETY: the job's views and the encoder's memory are kept until this has run, and the lane runs in order: one
+            // batch has left the workspace before the next enters it.
+            unsafe { coder.encode(launcher, job, address) }
+        })
+    }
+}
+
 /// Prepares a codec.
 pub(crate) fn prepare(
     core: &Arc<Core>,
     codec: &Codec,
     chunks: usize,
-    chunk_bytes: usize,
+    (chunk_bytes, element): (usize, usize),
+    by: CoderChoice,
 ) -> Result<Arc<dyn Encoder>, Error> {
+    if by == CoderChoice::Own {
+        let coder = Coder::new(codec, chunks as u64, chunk_bytes as u64, element as u64)?;
+        let workspace = Arc::new(DeviceMemory::new(core.context(), coder.workspace() as usize)?);
+        return Ok(Arc::new(Own { core: core.clone(), coder, chunk_bytes: chunk_bytes as u64, workspace }));
+    }
     Ok(Arc::new(Zstd::new(core.clone(), codec, chunks, chunk_bytes)?))
 }

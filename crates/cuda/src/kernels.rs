@@ -27,7 +27,7 @@ const PIECE: u64 = 4096;
 const LEAST_PIECE: u32 = 128;
 
 /// Every kernel, by its name in the sources.
-pub const NAMES: [&str; 34] = [
+pub const NAMES: [&str; 47] = [
     "scatter_1",
     "scatter_2",
     "scatter_4",
@@ -51,6 +51,19 @@ pub const NAMES: [&str; 34] = [
     "crc32c",
     "encode_addresses",
     "encode_check",
+    "coder_filter_0",
+    "coder_filter_1",
+    "coder_filter_2",
+    "coder_filter_4",
+    "coder_filter_8",
+    "coder_analyze",
+    "coder_lz4",
+    "coder_match",
+    "coder_table",
+    "coder_encode",
+    "coder_sequences",
+    "coder_place",
+    "coder_assemble",
     "reduce_u8",
     "reduce_u16",
     "reduce_u32",
@@ -248,7 +261,7 @@ fn blocks(count: u64) -> (u32, u32) {
 
 /// # Safety
 /// As for [`Launcher::launch`].
-unsafe fn launch<P>(
+pub(crate) unsafe fn launch<P>(
     launcher: &dyn Launcher,
     kernel: &str,
     grid: (u32, u32),

@@ -1,7 +1,8 @@
-//! An NVIDIA GPU as a device: five streams, events, pinned memory, kernels, compression by nvCOMP.
+//! An NVIDIA GPU as a device: five streams, events, pinned memory, kernels, compression by them or by nvCOMP.
 //!
 //! It is built without CUDA and starts without a driver: both are looked for at run time, and what is missing is said.
 
+pub mod coder;
 mod device;
 mod driver;
 mod encoder;
@@ -13,3 +14,4 @@ mod nvcomp;
 mod quiet;
 
 pub use crate::device::{Cuda, is_present, memory, name, probe, takes, workspace};
+pub use crate::encoder::{CoderChoice, Workspace};

@@ -1,13 +1,18 @@
 //! What the link to a GPU and its codec can do at most, measured while no run uses that GPU.
 
+use std::cell::RefCell;
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::Duration;
 
 use device::{Device, EncodeJob, Error, Home, Lane, Mark, Name, Operation, Read, Region, Write};
 use plan::Codec;
 
-use crate::device::{Cuda, MOST_COPIERS};
+use crate::CoderChoice;
+use crate::coder::Coder;
+use crate::device::{Cuda, Kernels, MOST_COPIERS, OnStream};
 use crate::driver::{Buried, Context, DeviceMemory, Event, Pinned, Stream};
+use crate::kernels::Launcher;
 
 /// Bytes of a copy: as large as a staging slot is.
 const PIECE: usize = 64 << 20;
@@ -154,20 +159,86 @@ struct Bench {
 /// # Errors
 /// The GPU has no such codec, or not as much memory; it failed.
 pub fn encode(
-    ordinal: u32,
+    (ordinal, by): (u32, CoderChoice),
     codec: &Codec,
     (chunk_bytes, element): (usize, usize),
     batch: &[u8],
     times: u64,
 ) -> Result<Vec<Duration>, Error> {
-    let bench = Bench::new(ordinal, codec, (chunk_bytes, element), batch)?;
+    let bench = Bench::new((ordinal, by), codec, (chunk_bytes, element), batch)?;
     bench.once(0)?;
     (1..=times).map(|generation| bench.once(generation)).collect()
 }
 
+/// Time that each kernel of our own coder takes for the chunks that lie in `batch`, by the GPU's own clock: the sum over the
+/// groups that they go through it in, of the second of two runs.
+///
+/// # Errors
+/// As [`encode`].
+pub fn kernels(
+    ordinal: u32,
+    codec: &Codec,
+    (chunk_bytes, element): (usize, usize),
+    batch: &[u8],
+) -> Result<Vec<(String, Duration)>, Error> {
+    let bench = Bench::new((ordinal, CoderChoice::Own), codec, (chunk_bytes, element), batch)?;
+    let context = Context::open(ordinal)?;
+    let (stream, kernels) = (Stream::new(&context, true)?, Kernels::of(&context)?);
+    let coder = Coder::new(codec, u64::from(bench.chunks), chunk_bytes as u64, element as u64)?;
+    let workspace = DeviceMemory::new(&context, coder.workspace() as usize)?;
+    let mut times: Vec<(String, Duration)> = Vec::new();
+    for _ in 0..2 {
+        let first = Event::new(&context, true)?;
+        stream.record(&first)?;
+        let timed = Timed {
+            on: OnStream { stream: &stream, kernels: &kernels },
+            context: &context,
+            events: RefCell::new(vec![(String::new(), first)]),
+        };
+        // SAFETY: nothing else uses these regions and this memory, and the stream is waited for before they go.
+        let queued = unsafe { coder.encode(&timed, &bench.job(), workspace.address) };
+        stream.synchronize()?;
+        queued?;
+        times.clear();
+        let events = timed.events.into_inner();
+        for pair in events.windows(2) {
+            let took = Duration::from_secs_f64(f64::from(pair[1].1.since(&pair[0].1)?) / 1e3);
+            match times.iter_mut().find(|(name, _)| *name == pair[1].0) {
+                Some((_, all)) => *all += took,
+                None => times.push((pair[1].0.clone(), took)),
+            }
+        }
+    }
+    Ok(times)
+}
+
+/// Launches kernels with an event behind each.
+struct Timed<'a> {
+    on: OnStream<'a>,
+    context: &'a Arc<Context>,
+    events: RefCell<Vec<(String, Event)>>,
+}
+
+impl Launcher for Timed<'_> {
+    unsafe fn launch(
+        &self,
+        kernel: &str,
+        grid: (u32, u32),
+        block: (u32, u32),
+        params: *const c_void,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller vouches for it.
+        unsafe { self.on.launch(kernel, grid, block, params)? };
+        let event = Event::new(self.context, true)?;
+        self.on.stream.record(&event)?;
+        self.events.borrow_mut().push((kernel.to_owned(), event));
+        Ok(())
+    }
+}
+
 impl Bench {
     fn new(
-        ordinal: u32,
+        (ordinal, by): (u32, CoderChoice),
         codec: &Codec,
         (chunk_bytes, element): (usize, usize),
         batch: &[u8],
@@ -177,7 +248,7 @@ impl Bench {
             let why = format!("{} bytes hold no chunk of {chunk_bytes}", batch.len());
             return Err(Error::new(Operation::Encode, why));
         }
-        let device = Cuda::open(ordinal)?;
+        let device = Cuda::open(ordinal)?.with_coder(by);
         let encoder = device.prepare(codec, u64::from(chunks), chunk_bytes, element)?;
         let stride = encoder.worst_case().next_multiple_of(16);
         let memory = |bytes, name| device.allocate(Home::Device, bytes, Name::of(name));
@@ -192,6 +263,15 @@ impl Bench {
     /// Compresses the batch, waits for it, and says how long the GPU took.
     fn once(&self, generation: u64) -> Result<Duration, Error> {
         let before = self.compressed();
+        self.encoder.encode(Lane::Compress, self.job())?;
+        self.device.record(Lane::Compress, self.done, generation)?;
+        // The lane's watcher counts its time before it reaches the mark.
+        self.device.wait(Lane::Producer, self.done, generation)?;
+        Ok(self.compressed().saturating_sub(before))
+    }
+
+    /// The batch. Whoever takes it waits for its end before he takes it again.
+    fn job(&self) -> EncodeJob<'_> {
         // SAFETY: nothing else uses these regions: the copy up has ended, each batch is waited for before the next, and
         // all are on one lane.
         let pool = unsafe { Read::mint(&self.pool, 0..self.pool.len()) };
@@ -199,12 +279,7 @@ impl Bench {
         let scratch = unsafe { Write::mint(&self.scratch, 0..self.scratch.len()) };
         // SAFETY: as above.
         let sizes = unsafe { Write::mint(&self.sizes, 0..self.sizes.len()) };
-        let job = EncodeJob { chunks: self.chunks, pool, scratch, stride: self.stride, sizes };
-        self.encoder.encode(Lane::Compress, job)?;
-        self.device.record(Lane::Compress, self.done, generation)?;
-        // The lane's watcher counts its time before it reaches the mark.
-        self.device.wait(Lane::Producer, self.done, generation)?;
-        Ok(self.compressed().saturating_sub(before))
+        EncodeJob { chunks: self.chunks, pool, scratch, stride: self.stride, sizes }
     }
 
     /// Time that the codec has run.

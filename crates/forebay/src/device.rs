@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::device::{Checked, Device};
-use cuda::Cuda;
+use cuda::{CoderChoice, Cuda};
 use host::Host;
 use plan::{Codec, Config, Memory, OwnMemory, Plan};
 
@@ -14,6 +14,8 @@ use crate::{DeviceChoice, Error, Options};
 pub(crate) struct Choice {
     /// Number of the GPU; `None`: the host.
     gpu: Option<u32>,
+    /// Who compresses there.
+    coder: CoderChoice,
     /// Where buffers lie.
     pub(crate) memory: Memory,
     /// Memory of the device's own.
@@ -33,8 +35,8 @@ impl Choice {
         match options.device {
             _ if options.device_memory => Ok(Choice::host(array, Memory::Device)),
             DeviceChoice::Host => Ok(Choice::host(array, Memory::Host)),
-            DeviceChoice::Cuda(ordinal) => Ok(Choice::gpu(ordinal, array, free)?),
-            DeviceChoice::Auto => Ok(Choice::gpu(0, array, free).unwrap_or_else(|why| {
+            DeviceChoice::Cuda(ordinal) => Ok(Choice::gpu((ordinal, options.coder), array, free)?),
+            DeviceChoice::Auto => Ok(Choice::gpu((0, options.coder), array, free).unwrap_or_else(|why| {
                 // Where there is no GPU nobody asks why it is not used.
                 let said = cuda::is_present().then(|| format!("runs on the host: {why}"));
                 let notices = said.into_iter().collect();
@@ -44,7 +46,8 @@ impl Choice {
     }
 
     fn host(array: &Config, memory: Memory) -> Choice {
-        Choice { gpu: None, memory, own: OwnMemory::default(), codec: array.codec, notices: Vec::new() }
+        let (coder, own) = (CoderChoice::default(), OwnMemory::default());
+        Choice { gpu: None, coder, memory, own, codec: array.codec, notices: Vec::new() }
     }
 
     /// Whether it is a GPU.
@@ -57,29 +60,31 @@ impl Choice {
         Choice { notices: vec![format!("runs on the host: {why}")], ..Choice::host(array, Memory::Host) }
     }
 
-    fn gpu(ordinal: u32, array: &Config, free: &Plan) -> Result<Choice, ::device::Error> {
+    fn gpu(
+        (ordinal, coder): (u32, CoderChoice),
+        array: &Config,
+        free: &Plan,
+    ) -> Result<Choice, ::device::Error> {
+        let chunk = (free.chunk_bytes, free.dtype.size());
         // First what needs no driver: it is not woken for what it cannot do.
-        cuda::takes(&array.codec, free.chunk_bytes)?;
+        cuda::takes(&array.codec, chunk, coder)?;
         cuda::probe(ordinal)?;
         let (left, _) = cuda::memory(ordinal)?;
-        // The library's workspace grows evenly with the chunks of a batch.
-        const MANY: u64 = 4096;
-        let workspace = |chunks| cuda::workspace(ordinal, &array.codec, chunks, free.chunk_bytes);
-        let (one, many) = (workspace(1)?, workspace(MANY)?);
-        let codec_per_chunk = many.saturating_sub(one).div_ceil(MANY - 1);
+        let workspace = cuda::workspace(ordinal, &array.codec, chunk, coder)?;
         let own = OwnMemory {
             bytes: Some(left / 10 * TENTHS),
-            codec: one.saturating_sub(codec_per_chunk),
-            codec_per_chunk,
+            codec: workspace.fixed,
+            codec_per_chunk: workspace.per_chunk,
+            codec_most: workspace.most,
         };
-        let (codec, notices) = gpu_codec(array.codec);
-        Ok(Choice { gpu: Some(ordinal), memory: Memory::Device, own, codec, notices })
+        let (codec, notices) = gpu_codec(array.codec, coder);
+        Ok(Choice { gpu: Some(ordinal), coder, memory: Memory::Device, own, codec, notices })
     }
 
     /// Opens it.
     pub(crate) fn open(&self, threads: usize) -> Result<Arc<dyn Device>, Error> {
         Ok(match self.gpu {
-            Some(ordinal) => watched(Cuda::open(ordinal)?),
+            Some(ordinal) => watched(Cuda::open(ordinal)?.with_coder(self.coder)),
             None => watched(Host::open(threads)?.with_memory(self.memory)),
         })
     }
@@ -96,12 +101,12 @@ fn watched(device: impl Device + 'static) -> Arc<dyn Device> {
     if cfg!(debug_assertions) { Arc::new(Checked::new(device)) } else { Arc::new(device) }
 }
 
-/// A codec as the GPU carries it out: its zstd has no levels.
-fn gpu_codec(codec: Codec) -> (Codec, Vec<String>) {
+/// A codec as the GPU carries it out: nvCOMP's zstd has no levels.
+fn gpu_codec(codec: Codec, coder: CoderChoice) -> (Codec, Vec<String>) {
     match codec {
-        Codec::Zstd { level } if level != 0 => {
+        Codec::Zstd { level } if level != 0 && coder == CoderChoice::Nvcomp => {
             let said = format!(
-                "zstd on the GPU has no levels: level {level} is kept in the attributes, and the array says level 0"
+                "zstd on the GPU by nvCOMP has no levels: level {level} is kept in the attributes, and the array says level 0"
             );
             (Codec::Zstd { level: 0 }, vec![said])
         }

@@ -55,7 +55,7 @@ pub use error::Error;
 pub use format::{Axis, Channel, Downsampling, Level, Multiscales, Spacing, Window};
 pub use inspect::{About, ArrayInfo, Image, Inspected, about, inspect};
 pub use metrics::{AppendTime, Metrics, Report, StageTime, WaitTime};
-pub use options::{DeviceChoice, Options};
+pub use options::{CoderChoice, DeviceChoice, Options};
 pub use plan::{
     Blosc, BloscInner, Budget, Codec, Config as Array, DType, Dim, Fill, Holder, Kind, Mode, Order, Plan,
     Pyramid, Reducer, Refusal, Shuffle, Tuning, UnknownReducer,

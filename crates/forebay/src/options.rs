@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use cuda::CoderChoice;
 use plan::Tuning;
 use serde_json::{Map, Value};
 
@@ -46,6 +47,8 @@ pub struct Options {
     pub gate: bool,
     /// Where the work is done.
     pub device: DeviceChoice,
+    /// Who compresses on a GPU.
+    pub coder: CoderChoice,
     /// Plays a device with memory of its own: every byte is copied up and down as on a GPU. For tests.
     #[doc(hidden)]
     pub device_memory: bool,
@@ -64,6 +67,7 @@ impl Default for Options {
             direct: false,
             gate: true,
             device: DeviceChoice::Auto,
+            coder: CoderChoice::default(),
             device_memory: false,
         }
     }

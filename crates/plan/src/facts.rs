@@ -71,4 +71,6 @@ pub struct OwnMemory {
     pub codec: u64,
     /// and so many for each chunk of a batch.
     pub codec_per_chunk: u64,
+    /// up to so many in all, where there is such a bound.
+    pub codec_most: Option<u64>,
 }

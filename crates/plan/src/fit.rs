@@ -131,7 +131,7 @@ mod tests {
         alignment: 0,
         gate: true,
         process: 20 << 20,
-        own: crate::OwnMemory { bytes: None, codec: 0, codec_per_chunk: 0 },
+        own: crate::OwnMemory { bytes: None, codec: 0, codec_per_chunk: 0, codec_most: None },
     };
 
     fn camera(chunk: u64, memory: u64, mode: Option<Mode>) -> Result<Plan, Refusal> {

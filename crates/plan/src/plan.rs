@@ -308,11 +308,8 @@ impl Plan {
         }
         let own = self.facts.own;
         if own.codec > 0 || own.codec_per_chunk > 0 {
-            hold(
-                "codec workspace",
-                1,
-                own.codec + product([chunks, own.codec_per_chunk], "a batch (its bytes)", SMALLER)?,
-            );
+            let grown = own.codec + product([chunks, own.codec_per_chunk], "a batch (its bytes)", SMALLER)?;
+            hold("codec workspace", 1, own.codec_most.map_or(grown, |most| grown.min(most)));
         }
         hold("host tables", slots, tables);
         hold("lookup tables", 1, tables);
@@ -541,7 +538,7 @@ mod tests {
         alignment: 0,
         gate: true,
         process: 0,
-        own: crate::OwnMemory { bytes: None, codec: 0, codec_per_chunk: 0 },
+        own: crate::OwnMemory { bytes: None, codec: 0, codec_per_chunk: 0, codec_most: None },
     };
 
     fn plan(config: &Config) -> Result<Plan, Refusal> {

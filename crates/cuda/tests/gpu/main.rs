@@ -6,13 +6,17 @@ mod data;
 #[path = "../../../host/tests/reduce/draw.rs"]
 #[allow(dead_code, reason = "as above")]
 mod draw;
+#[path = "../made/mod.rs"]
+mod made;
 mod reduce;
 
-use cuda::Cuda;
+use std::time::Duration;
+
+use cuda::{CoderChoice, Cuda};
 use device::{Checked, Device, EncodeJob, Home, Lane, Name, Read, Region, Write};
 use forebay_cuda as cuda;
 use host::codec::Decoder;
-use plan::Codec;
+use plan::{Blosc, BloscInner, Codec, Shuffle};
 
 fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u8> {
     let mut out = vec![0; chunk];
@@ -32,6 +36,33 @@ fn the_gpu_keeps_the_contract() {
 #[ignore = "needs a GPU"]
 fn the_gpu_keeps_the_contract_without_a_codec() {
     device::contract::check(&Cuda::open(0).unwrap(), &[], &decode);
+}
+
+/// Codecs of our own coder's.
+const OWN: [Codec; 7] = [
+    Codec::Zstd { level: 1 },
+    Codec::Zstd { level: 3 },
+    blosc(BloscInner::Zstd, 5, Shuffle::No),
+    blosc(BloscInner::Zstd, 1, Shuffle::Byte),
+    blosc(BloscInner::Zstd, 5, Shuffle::Byte),
+    blosc(BloscInner::Zstd, 5, Shuffle::Bit),
+    blosc(BloscInner::Lz4, 5, Shuffle::Byte),
+];
+
+/// Level 1 takes runs, the others look for matches.
+const fn blosc(inner: BloscInner, level: u8, shuffle: Shuffle) -> Codec {
+    Codec::Blosc(Blosc { inner, level, shuffle, block: None })
+}
+
+/// Our own coder, also under a checker.
+#[test]
+#[ignore = "needs a GPU"]
+fn our_coder_keeps_the_contract() {
+    let open = || Cuda::open(0).unwrap().with_coder(CoderChoice::Own);
+    device::contract::check(&open(), &OWN, &decode);
+    let device = Checked::new(open());
+    device::contract::check(&device, &OWN, &decode);
+    device.verdict().unwrap();
 }
 
 /// The same under a checker: nothing that the contract does is out of order.
@@ -118,7 +149,7 @@ fn another_thread_encodes() {
 fn a_plan_is_made_before() {
     cuda::probe(0).unwrap();
     cuda::memory(0).unwrap();
-    cuda::workspace(0, &Codec::Zstd { level: 0 }, 4096, 1 << 16).unwrap();
+    cuda::workspace(0, &Codec::Zstd { level: 0 }, (1 << 16, 2), CoderChoice::Nvcomp).unwrap();
     encode(&Cuda::open(0).unwrap(), 16, 1 << 16);
 }
 
@@ -137,13 +168,32 @@ fn encode(device: &Cuda, chunks: usize, size: usize) {
 
 fn encode_some(device: &Cuda, (most, chunks): (usize, usize), size: usize) {
     let codec = Codec::Zstd { level: 0 };
-    let encoder = device.prepare(&codec, most as u64, size, 2).unwrap();
+    let data: Vec<u8> = (0..chunks * size).map(|i| ((i / 7) ^ (i >> 9)) as u8).collect();
+    let frames = encoded(device, &codec, most, (size, 2), &data);
+    check(&codec, (size, 2), &data, &frames);
+}
+
+fn check(codec: &Codec, (size, element): (usize, usize), data: &[u8], frames: &[Vec<u8>]) {
+    for (i, (frame, want)) in frames.iter().zip(data.chunks(size)).enumerate() {
+        assert!(decode(codec, frame, size, element) == want, "{codec:?}: chunk {i} of {size} bytes");
+    }
+}
+
+/// What becomes of the chunks that lie in `data` one after another.
+fn encoded(
+    device: &Cuda,
+    codec: &Codec,
+    most: usize,
+    (size, element): (usize, usize),
+    data: &[u8],
+) -> Vec<Vec<u8>> {
+    let chunks = data.len() / size;
+    let encoder = device.prepare(codec, most as u64, size, element).unwrap();
     let stride = encoder.worst_case().next_multiple_of(16);
     let on = |home, bytes| device.allocate(home, bytes, Name::of("test")).unwrap();
-    let (up, pool) = (on(Home::Host, chunks * size), on(Home::Device, chunks * size));
+    let (up, pool) = (on(Home::Host, data.len()), on(Home::Device, data.len()));
     let (scratch, sizes) = (on(Home::Device, chunks * stride), on(Home::Device, chunks * 8));
-    let data: Vec<u8> = (0..chunks * size).map(|i| ((i / 7) ^ (i >> 9)) as u8).collect();
-    write(&up).bytes().unwrap().copy_from_slice(&data);
+    write(&up).bytes().unwrap().copy_from_slice(data);
     device.copy(Lane::Compress, device::CopyJob { from: read(&up), to: write(&pool) }).unwrap();
     let job = EncodeJob {
         chunks: chunks as u32,
@@ -158,10 +208,78 @@ fn encode_some(device: &Cuda, (most, chunks): (usize, usize), size: usize) {
     device.copy(Lane::Compress, device::CopyJob { from: read(&sizes), to: write(&lengths) }).unwrap();
     device.synchronize().unwrap();
     let (down, lengths) = (read(&down).bytes().unwrap(), read(&lengths).bytes().unwrap());
-    for (i, length) in lengths.as_chunks::<8>().0.iter().enumerate() {
-        let length = u64::from_le_bytes(*length) as usize;
-        let chunk = decode(&codec, &down[i * stride..][..length], size, 2);
-        assert!(chunk == data[i * size..][..size], "chunk {i} of {chunks} of {size} bytes");
+    let lengths = lengths.as_chunks::<8>().0.iter().map(|length| u64::from_le_bytes(*length) as usize);
+    lengths.enumerate().map(|(i, length)| down[i * stride..][..length].to_vec()).collect()
+}
+
+/// Our coder on chunks of every kind and of many sizes: they decode, and eight runs give the same bytes.
+#[test]
+#[ignore = "needs a GPU"]
+fn our_coder_writes_what_readers_read() {
+    let device = Cuda::open(0).unwrap().with_coder(CoderChoice::Own);
+    for kind in made::KINDS {
+        for size in [16, 100, 4096, 20_002, 65_536, 262_144, 1_500_000] {
+            let data = kind.bytes(2, 3 * size, size as u64);
+            for (codec, element) in OWN.into_iter().flat_map(|codec| [1, 2, 8].map(|e| (codec, e))) {
+                let first = encoded(&device, &codec, 3, (size, element), &data);
+                check(&codec, (size, element), &data, &first);
+                for _ in 1..8 {
+                    assert!(
+                        encoded(&device, &codec, 3, (size, element), &data) == first,
+                        "not the same bytes again"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What it takes, and how small it gets: beside nvCOMP, where that is installed, on the same bytes. A table on standard output;
+/// the bytes lie on the GPU before.
+#[test]
+#[ignore = "needs a GPU"]
+fn our_coder_measured() {
+    let batch = std::env::var("FOREBAY_GPU_BYTES").ok().and_then(|b| b.parse().ok()).unwrap_or(512 << 20);
+    println!("data, chunk, coder and codec: GB/s (median, worst of 8), ratio");
+    for kind in made::KINDS {
+        // Made once, and repeated: longer than any level of cache.
+        let once = kind.bytes(2, 32 << 20, 7);
+        let data: Vec<u8> = once.iter().copied().cycle().take(batch).collect();
+        for chunk in [64 << 10, 256 << 10, 1 << 20] {
+            for (by, codec) in OWN
+                .map(|codec| (CoderChoice::Own, codec))
+                .into_iter()
+                .chain([(CoderChoice::Nvcomp, Codec::Zstd { level: 0 })])
+            {
+                measure(kind, chunk, (by, codec), &data);
+            }
+        }
+    }
+}
+
+fn measure(kind: made::Kind, chunk: usize, (by, codec): (CoderChoice, Codec), data: &[u8]) {
+    let what = match codec {
+        Codec::Blosc(blosc) => format!("{by:?} Blosc {:?}:{} {:?}", blosc.inner, blosc.level, blosc.shuffle),
+        _ => format!("{by:?} {codec:?}"),
+    };
+    let times = match cuda::limits::encode((0, by), &codec, (chunk, 2), data, 8) {
+        Ok(times) => times,
+        Err(why) => return println!("{kind:?}, {} KiB, {what}: {why}", chunk >> 10),
+    };
+    let some = &data[..data.len().min(32 << 20) / chunk * chunk];
+    let device = Cuda::open(0).unwrap().with_coder(by);
+    let frames = encoded(&device, &codec, some.len() / chunk, (chunk, 2), some);
+    check(&codec, (chunk, 2), some, &frames);
+    let size: usize = frames.iter().map(Vec::len).sum();
+    let mut times: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+    times.sort_by(f64::total_cmp);
+    let speed = |time: f64| data.len() as f64 / time / 1e9;
+    let (median, worst, ratio) = (speed(times[4]), speed(times[7]), some.len() as f64 / size as f64);
+    println!("{kind:?}, {} KiB, {what}: {median:.1}, {worst:.1}, {ratio:.3}", chunk >> 10);
+    if by == CoderChoice::Own && chunk == 256 << 10 {
+        let kernels = cuda::limits::kernels(0, &codec, (chunk, 2), data).unwrap();
+        let said = kernels.iter().map(|(name, time)| format!("{name} {:.0} us", time.as_secs_f64() * 1e6));
+        println!("    {}", said.collect::<Vec<_>>().join(", "));
     }
 }
 

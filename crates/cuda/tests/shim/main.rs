@@ -1,56 +1,34 @@
-//! The kernels' own sources, compiled for the CPU, do what the host's kernels do: for random plans, any cut, any type.
+//! The kernels' own sources, run by the emulator of a GPU's threads, do what the host's kernels do: for random plans, any cut, any type.
 
+#[path = "../../../host/tests/codec/c_blosc.rs"]
+#[allow(dead_code, reason = "as above")]
+mod c_blosc;
+mod canaries;
+mod coder;
 #[path = "../../../host/tests/reduce/data.rs"]
 #[allow(dead_code, reason = "the host's tests use the rest")]
 mod data;
 #[path = "../../../host/tests/reduce/draw.rs"]
 #[allow(dead_code, reason = "as above")]
 mod draw;
+mod emulator;
+#[path = "../made/mod.rs"]
+mod made;
 mod reduce;
 
-use std::ffi::{CString, c_char, c_int, c_void};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
-use cuda::kernels::{self, Launcher};
+use cuda::kernels;
 use device::{
-    AggregateJob, CopyJob, Device, Error, FillJob, Home, NO_TAIL, Name, Operation, Read, Region, ScatterJob,
-    Sizes, Source, Tails, Write,
+    AggregateJob, CopyJob, Device, FillJob, Home, NO_TAIL, Name, Read, Region, ScatterJob, Sizes, Source,
+    Tails, Write,
 };
 use forebay_cuda as cuda;
 use host::Host;
 use plan::{Config, DType, Dim, Facts, Memory, Plan, Tuning};
 use proptest::prelude::*;
 
-unsafe extern "C" {
-    fn forebay_shim(
-        name: *const c_char,
-        grid_x: u32,
-        grid_y: u32,
-        block: u32,
-        params: *const c_void,
-    ) -> c_int;
-}
-
-struct Shim;
-
-/// CUDA's words are globals in the shim: one launch at a time.
-static ONE: Mutex<()> = Mutex::new(());
-
-impl Launcher for Shim {
-    unsafe fn launch(
-        &self,
-        kernel: &str,
-        grid: (u32, u32),
-        block: (u32, u32),
-        params: *const c_void,
-    ) -> Result<(), Error> {
-        let name = CString::new(kernel).unwrap();
-        let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // SAFETY: the caller vouches for the parameters.
-        let ran = unsafe { forebay_shim(name.as_ptr(), grid.0, grid.1, block.0, params) };
-        if ran == 0 { Ok(()) } else { Err(Error::new(Operation::Open, format!("no kernel {kernel}"))) }
-    }
-}
+use crate::emulator::Shim;
 
 struct Bytes(Region);
 
@@ -135,7 +113,7 @@ proptest! {
             pool,
         };
         // SAFETY: everything lives until this returns, and so has the kernel.
-        unsafe { kernels::scatter(&Shim, &job(ours.write())) }.unwrap();
+        unsafe { kernels::scatter(&Shim::new(), &job(ours.write())) }.unwrap();
         host::kernels::run_scatter(job(theirs.write())).unwrap();
         prop_assert!(ours.get() == theirs.get(), "{g:?} {a}..{b}");
     }
@@ -152,7 +130,7 @@ proptest! {
             FillJob { element: [9, 8, 7, 6, 5, 4, 3, 2], size, to }
         };
         // SAFETY: as above.
-        unsafe { kernels::fill(&Shim, &job(&ours)) }.unwrap();
+        unsafe { kernels::fill(&Shim::new(), &job(&ours)) }.unwrap();
         host::kernels::run_fill(job(&theirs)).unwrap();
         prop_assert!(ours.get() == theirs.get());
     }
@@ -166,7 +144,7 @@ proptest! {
         // SAFETY: as above.
         let there = unsafe { Write::mint(&target.0, to..to + bytes) };
         // SAFETY: as above.
-        unsafe { kernels::copy_up(&Shim, &CopyJob { from, to: there }) }.unwrap();
+        unsafe { kernels::copy_up(&Shim::new(), &CopyJob { from, to: there }) }.unwrap();
         let got = target.get();
         prop_assert!(got[to..to + bytes] == data[data.len() - bytes..]);
         prop_assert!(got[..to].iter().chain(&got[to + bytes..]).all(|b| *b == 0xEE));
@@ -218,7 +196,7 @@ proptest! {
         };
         let told = trouble.write().address().addr() as u64;
         // SAFETY: as above.
-        unsafe { kernels::aggregate(&Shim, &job(ours.write(), our_index.write(), our_kept.write()), told) }.unwrap();
+        unsafe { kernels::aggregate(&Shim::new(), &job(ours.write(), our_index.write(), our_kept.write()), told) }.unwrap();
         host::kernels::run_aggregate(job(theirs.write(), their_index.write(), their_kept.write())).unwrap();
         prop_assert!(our_index.get() == their_index.get(), "offsets");
         prop_assert!(ours.get() == theirs.get(), "bytes");
@@ -249,7 +227,7 @@ fn a_batch_that_is_too_large_is_told() {
         kept: None,
     };
     // SAFETY: everything lives until this returns, and so have the kernels.
-    unsafe { kernels::aggregate(&Shim, &job, trouble.write().address().addr() as u64) }.unwrap();
+    unsafe { kernels::aggregate(&Shim::new(), &job, trouble.write().address().addr() as u64) }.unwrap();
     assert_eq!(trouble.get()[0], 3);
     assert_eq!(packed.get()[..100], [7; 100]);
     assert_eq!(packed.get()[104..], [1; 46], "the second chunk did not fit");

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 
 use crate::data::Kind;
 use crate::draw::{Case, cases, dim, whole};
-use crate::{Bytes, Shim, kernels};
+use crate::emulator::Shim;
+use crate::{Bytes, kernels};
 
 fn check(case: &Case) {
     let (from, before, to) = case.bytes();
@@ -23,7 +24,7 @@ fn check(case: &Case) {
         to,
     };
     // SAFETY: everything lives until this returns, and so has the kernel.
-    unsafe { kernels::reduce(&Shim, &job(ours.write())) }.unwrap();
+    unsafe { kernels::reduce(&Shim::new(), &job(ours.write())) }.unwrap();
     host::kernels::run_reduce(job(theirs.write())).unwrap();
     assert!(ours.get() == theirs.get(), "{case:?}");
 }
@@ -75,7 +76,7 @@ fn what_leaves_the_views_is_refused() {
             to: to.write(),
         };
         // SAFETY: as in `check`.
-        let refused = unsafe { kernels::reduce(&Shim, &job) }.unwrap_err().to_string();
+        let refused = unsafe { kernels::reduce(&Shim::new(), &job) }.unwrap_err().to_string();
         assert!(refused.contains(want), "{refused}");
     };
     let case = whole(DType::U16, Reducer::Mean, Frames::Halved, 4, &[dim(6, 4, true)]);

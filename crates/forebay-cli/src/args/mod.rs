@@ -9,7 +9,7 @@ pub(crate) mod size;
 
 use std::path::{Path, PathBuf};
 
-use forebay::{Array, Codec, DType, DeviceChoice, Fill, Mode, Options, Tuning};
+use forebay::{Array, Codec, CoderChoice, DType, DeviceChoice, Fill, Mode, Options, Tuning};
 use serde_json::{Map, Value};
 
 use crate::Failure;
@@ -105,6 +105,11 @@ pub(crate) struct Tune {
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<DeviceChoice>,
 
+    /// Who compresses on a GPU: own (our kernels: zstd and Blosc), or nvcomp (zstd, where it is installed)
+    /// [default: nvcomp]
+    #[arg(long, value_name = "CODER", value_parser = coder)]
+    coder: Option<CoderChoice>,
+
     /// Threads that compress on the host [default: one for each core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
@@ -145,7 +150,8 @@ impl Tune {
         };
         let (direct, gate) = (self.direct, !self.no_gate);
         let device = self.device.unwrap_or_default();
-        Options { tuning, threads: self.threads, direct, gate, device, ..Options::default() }
+        let coder = self.coder.unwrap_or_default();
+        Options { tuning, threads: self.threads, direct, gate, device, coder, ..Options::default() }
     }
 }
 
@@ -158,6 +164,15 @@ fn device(text: &str) -> Result<DeviceChoice, String> {
         ("cuda", _) => Ok(DeviceChoice::Cuda(0)),
         (_, Some(Ok(ordinal))) => Ok(DeviceChoice::Cuda(ordinal)),
         _ => Err(format!("`{text}` is no device; use auto, host, cuda, or cuda:N with the number of a GPU")),
+    }
+}
+
+/// Reads a coder.
+fn coder(text: &str) -> Result<CoderChoice, String> {
+    match text {
+        "own" => Ok(CoderChoice::Own),
+        "nvcomp" => Ok(CoderChoice::Nvcomp),
+        _ => Err(format!("`{text}` is no coder; use own or nvcomp")),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use forebay::Plan;
 use forebay::limits::{Direction, Error, Gpu, Link, Threads};
+use forebay::{CoderChoice, Plan};
 
 use super::series::Series;
 use super::yardsticks::Limit;
@@ -76,7 +76,10 @@ pub(crate) fn limit(kind: Kind, job: &Job) -> Limit {
             true,
         ),
         Kind::Codec => (
-            "nvCOMP alone, GB/s of input",
+            match job.options.coder {
+                CoderChoice::Own => "our coder alone, GB/s of input",
+                CoderChoice::Nvcomp => "nvCOMP alone, GB/s of input",
+            },
             "a full batch of the same chunks, on the GPU before, compressed on one stream",
             true,
         ),

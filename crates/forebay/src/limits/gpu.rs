@@ -6,11 +6,11 @@ use cuda::limits as device;
 use rayon::prelude::*;
 
 use super::{Error, Threads, copy, laid_out};
-use crate::{DeviceChoice, Options, Plan};
+use crate::{CoderChoice, DeviceChoice, Options, Plan};
 
 /// The GPU that a run uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gpu(u32);
+pub struct Gpu(u32, CoderChoice);
 
 /// Where bytes go over the link to a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Gpu {
     #[must_use]
     pub fn of(plan: &Plan, options: &Options) -> Option<Gpu> {
         let ordinal = if let DeviceChoice::Cuda(ordinal) = options.device { ordinal } else { 0 };
-        plan.facts.own.bytes.map(|_| Gpu(ordinal))
+        plan.facts.own.bytes.map(|_| Gpu(ordinal, options.coder))
     }
 
     /// Its name.
@@ -80,7 +80,7 @@ impl Gpu {
             chunks.copy_from_slice(&laid_out(plan, &source[e * epoch..(e + 1) * epoch]));
         });
         let chunk = (plan.chunk_bytes as usize, plan.dtype.size());
-        device::encode(self.0, &plan.codec, chunk, &batch, times).map_err(failed)
+        device::encode((self.0, self.1), &plan.codec, chunk, &batch, times).map_err(failed)
     }
 }
 

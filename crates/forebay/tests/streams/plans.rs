@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use forebay::store::Store;
 use forebay::{
-    Array, Blosc, BloscInner, Codec, DType, DeviceChoice, Dim, Fill, Mode, Options, Pyramid, Reducer,
-    Shuffle, Tuning, Writer,
+    Array, Blosc, BloscInner, Codec, CoderChoice, DType, DeviceChoice, Dim, Fill, Mode, Options, Pyramid,
+    Reducer, Shuffle, Tuning, Writer,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -22,6 +22,7 @@ pub(crate) struct Run {
     pub(crate) tuning: Tuning,
     pub(crate) device_memory: bool,
     pub(crate) device: DeviceChoice,
+    pub(crate) coder: CoderChoice,
     /// Bytes that the store takes multiples of; 0: any.
     pub(crate) alignment: u64,
     pub(crate) gate: bool,
@@ -149,6 +150,7 @@ pub(crate) fn runs() -> impl Strategy<Value = Run> {
             tuning,
             device_memory,
             device,
+            coder: CoderChoice::default(),
             alignment,
             gate,
             bytes,
@@ -194,6 +196,14 @@ impl Run {
         self
     }
 
+    /// The same for the GPU with our own coder.
+    pub(crate) fn on_gpu_by_us(mut self) -> Run {
+        self.device_memory = false;
+        self.device = DeviceChoice::Cuda(0);
+        self.coder = CoderChoice::Own;
+        self
+    }
+
     /// Into a store of whole pages, with the gate or without.
     pub(crate) fn into_pages(mut self, gate: bool) -> Run {
         self.alignment = self.alignment.max(512);
@@ -220,11 +230,12 @@ impl Run {
     }
 
     pub(crate) fn options(&self) -> Options {
-        let Run { tuning, device_memory, device, gate, .. } = *self;
+        let Run { tuning, device_memory, device, coder, gate, .. } = *self;
         Options {
             tuning,
             device_memory,
             device,
+            coder,
             gate,
             publish_interval: self.interval,
             threads: 2,

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 /// Random plans on the GPU for `FOREBAY_GPU_SECONDS` seconds, `FOREBAY_GPU_PLANS` plans at the most, by the seed
 /// `FOREBAY_GPU_SEED`. `FOREBAY_GPU_GATE`: `yes` or `no` for whole pages with the gate, or with batches that are drained before
-/// the next is kicked; otherwise as they are drawn. `FOREBAY_GPU_CODEC=none`: nothing is compressed.
+/// the next is kicked; otherwise as they are drawn. `FOREBAY_GPU_CODEC=none`: nothing is compressed; `own`: by our
+/// own coder.
 #[test]
 #[ignore = "needs a GPU"]
 fn streams_come_back_from_the_gpu() {
@@ -23,7 +24,8 @@ fn streams_come_back_from_the_gpu() {
     let mut drawn = Drawn::new(seed);
     let (mut tried, mut on_gpu, mut gated, mut waiting) = (0, 0, 0, 0);
     while start.elapsed() < time && on_gpu < most {
-        let mut run = drawn.next().on_gpu(tried % 4 == 0);
+        let run = drawn.next();
+        let mut run = if codec == "own" { run.on_gpu_by_us() } else { run.on_gpu(tried % 4 == 0) };
         if !gate.is_empty() {
             run = run.into_pages(gate == "yes");
         }

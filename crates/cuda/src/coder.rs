@@ -1,0 +1,373 @@
+//! Our own coder: how chunks are cut, what it works in, and its kernels, one after another (`kernels/coder.h`).
+//!
+//! It writes standard zstd frames, one for each chunk, or Blosc frames of blocks with one zstd frame each. The same chunk
+//! gives the same bytes, whatever the batch, its place in it and the GPU.
+
+use device::{EncodeJob, Error, Operation};
+use plan::{BloscInner, Codec, Shuffle};
+
+use crate::encoder::Workspace;
+use crate::kernels::{Launcher, launch};
+
+/// `UNIT`, `SMALL_PLANE` and `HEAD_ROOM` of coder.h.
+const UNIT: u64 = 65_536;
+const SMALL_PLANE: u64 = 4096;
+const HEAD_ROOM: u64 = 384;
+/// Bytes that a run takes at the least, with the one that it repeats.
+const LEAST_RUN: u64 = 9;
+/// Threads of a block, and bytes of its shared memory: as the kernels assert.
+const FILTER: (u32, u32) = (256, 0);
+const ANALYZE: (u32, u32) = (256, 29_056);
+const TABLE: (u32, u32) = (128, 16_384);
+const ENCODE: (u32, u32) = (512, 12_672);
+/// The same for units that are so small that fewer threads do.
+const ENCODE_SMALL: (u32, u32) = (128, 12_672);
+const SMALL_UNIT: u64 = 8192;
+const SEQUENCES: (u32, u32) = (128, 6144);
+const LZ4: (u32, u32) = (256, 32);
+const MATCH: (u32, u32) = (256, 41_984);
+const PLACE: (u32, u32) = (128, 0);
+const ASSEMBLE: (u32, u32) = (256, 0);
+/// Units, or chunks, that a block of threads takes.
+const TABLE_UNITS: u64 = 4;
+const PLACE_CHUNKS: u64 = 4;
+/// Elements of a block of the filter's.
+const FILTER_ELEMENTS: u64 = 256 * 16;
+/// Bytes of a Blosc block where nothing else is asked for: planes of several units, and several blocks in a large chunk, so
+/// that its readers can use threads.
+const USUAL_BLOCK: u64 = 512 << 10;
+/// The level that looks for runs only; all others look for matches too, where a probe says that they pay.
+const RUNS: i32 = 1;
+/// Blosc frames of fewer bytes are stored as they are.
+const LEAST_TRIED: u64 = 128;
+/// Bytes of a codec's own memory, for each byte of a batch and in all: larger batches go through it group by group.
+const PER_BYTE: u64 = 4;
+const MOST_WORKSPACE: u64 = 1 << 30;
+/// Blocks of threads in a row, and rows, at the most.
+const MOST_BLOCKS: u64 = i32::MAX as u64;
+const MOST_ROWS: u64 = 65_535;
+/// Bytes of a chunk at the most: what a Blosc frame holds, and what places are counted in.
+const MOST_CHUNK: u64 = i32::MAX as u64 - 16;
+
+/// How a block of bytes is cut: `cut_of` of coder.h.
+struct Cut {
+    units: u64,
+    /// Bytes of the largest.
+    largest: u64,
+}
+
+/// The coder for chunks of one size.
+#[derive(Clone, Debug)]
+pub struct Coder {
+    worst_case: u64,
+    chunk: u64,
+    element: u64,
+    filter: Shuffle,
+    blosc: bool,
+    stored: bool,
+    matching: bool,
+    lz4: bool,
+    block: u64,
+    blocks: u64,
+    block_units: u64,
+    chunk_units: u64,
+    slot: u64,
+    /// Whether units are copied to slots of their own.
+    filtered: bool,
+    /// Chunks that go through the kernels at once.
+    group: u64,
+    workspace: u64,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct CoderParams {
+    chunks: u64,
+    pool: u64,
+    chunk_bytes: u64,
+    element: u64,
+    filter: u64,
+    blosc: u64,
+    stored: u64,
+    matching: u64,
+    lz4: u64,
+    block_bytes: u64,
+    blocks: u64,
+    block_units: u64,
+    chunk_units: u64,
+    slot: u64,
+    out_slot: u64,
+    runs: u64,
+    filtered: u64,
+    literals: u64,
+    out: u64,
+    starts: u64,
+    ends: u64,
+    candidates: u64,
+    matches: u64,
+    most_matches: u64,
+    counts: u64,
+    units: u64,
+    scratch: u64,
+    stride: u64,
+    sizes: u64,
+}
+
+/// Bytes of `Unit`.
+const UNIT_RECORD: u64 = 68;
+/// Bytes that one thread looks for matches in, and how many it finds at the most.
+const STRETCH: u64 = 1024;
+const STRETCH_MATCHES: u64 = 206;
+
+impl Coder {
+    /// Prepares it for batches of `chunks` chunks of `chunk_bytes` bytes, of elements of `element` bytes.
+    ///
+    /// # Errors
+    /// It has no such codec; chunks or elements of such a size are none of the codec's.
+    pub fn new(codec: &Codec, chunks: u64, chunk_bytes: u64, element: u64) -> Result<Coder, Error> {
+        let refused = |why: String| Err(Error::new(Operation::Prepare, why));
+        if chunk_bytes == 0 || chunk_bytes > MOST_CHUNK {
+            return refused(format!("chunks of {chunk_bytes} bytes: make them of 1 to {MOST_CHUNK}"));
+        }
+        let (filter, block, blosc, stored, matching) = match codec {
+            Codec::Zstd { level } => (Shuffle::No, chunk_bytes, false, false, *level != RUNS),
+            Codec::Blosc(b) => {
+                if !(1..=255).contains(&element) {
+                    return refused(format!("elements of {element} bytes: Blosc knows those of 1 to 255"));
+                }
+                // The bytes of an element of one byte are in order already.
+                let filter = if element == 1 && b.shuffle == Shuffle::Byte { Shuffle::No } else { b.shuffle };
+                let most = if b.inner == BloscInner::Lz4 { UNIT } else { u64::MAX };
+                let wanted = b.block.filter(|block| *block > 0).map_or(USUAL_BLOCK, u64::from).min(most);
+                let block = block_of(wanted, chunk_bytes, element, filter);
+                let stored = b.level == 0 || chunk_bytes < LEAST_TRIED;
+                (filter, block, true, stored, i32::from(b.level) != RUNS)
+            }
+            Codec::None => return refused("there is nothing to compress".to_owned()),
+        };
+        let element = if blosc { element } else { 1 };
+        let lz4 = matches!(codec, Codec::Blosc(b) if b.inner == BloscInner::Lz4);
+        let cut = |bytes| if lz4 { Cut { units: 1, largest: bytes } } else { cut(bytes, element, filter) };
+        let (whole, blocks) = (cut(block), chunk_bytes.div_ceil(block));
+        let last = cut(chunk_bytes - (blocks - 1) * block);
+        let aligned = chunk_bytes.is_multiple_of(16) && block.is_multiple_of(16);
+        let mut coder = Coder {
+            worst_case: codec.worst_case(chunk_bytes),
+            chunk: chunk_bytes,
+            element,
+            filter,
+            blosc,
+            stored,
+            matching,
+            lz4,
+            block,
+            blocks,
+            block_units: whole.units,
+            chunk_units: (blocks - 1) * whole.units + last.units,
+            slot: whole.largest.max(last.largest).next_multiple_of(16),
+            filtered: filter != Shuffle::No || !aligned,
+            group: 1,
+            workspace: 0,
+        };
+        let each = coder.room(0, 2).1 - coder.room(0, 1).1;
+        let most = (PER_BYTE * chunks * chunk_bytes).min(MOST_WORKSPACE) / each;
+        coder.group = most.min(MOST_BLOCKS / coder.chunk_units.max(blocks)).clamp(1, chunks.max(1));
+        coder.workspace = coder.room(0, coder.group).1;
+        Ok(coder)
+    }
+
+    /// Largest encoded size of a chunk.
+    #[must_use]
+    pub fn worst_case(&self) -> u64 {
+        self.worst_case
+    }
+
+    /// Bytes of the GPU's memory that it works in.
+    #[must_use]
+    pub fn workspace(&self) -> u64 {
+        self.workspace
+    }
+
+    /// Bytes that it works in at the most, for batches of any size.
+    #[must_use]
+    pub fn needs(&self) -> Workspace {
+        let (one, two) = (self.room(0, 1).1, self.room(0, 2).1);
+        let per_chunk = (two - one).min(PER_BYTE * self.chunk);
+        Workspace { fixed: one, per_chunk, most: Some(one.max(MOST_WORKSPACE)) }
+    }
+
+    /// Bytes from one unit's output to the next.
+    fn out_slot(&self) -> u64 {
+        self.slot + HEAD_ROOM + 64
+    }
+
+    fn runs(&self) -> u64 {
+        (self.slot / LEAST_RUN + 1).next_multiple_of(2)
+    }
+
+    fn most_matches(&self) -> u64 {
+        self.slot.div_ceil(STRETCH) * STRETCH_MATCHES
+    }
+
+    /// Where each list lies for groups of so many chunks, and where the last ends.
+    fn room(&self, base: u64, group: u64) -> ([u64; 9], u64) {
+        let units = group * self.chunk_units;
+        let filtered = if self.filtered { self.slot } else { 0 };
+        let runs = 2 * self.runs();
+        let (candidates, matches) =
+            if self.matching { (2 * self.slot, 6 * self.most_matches()) } else { (0, 0) };
+        let out = self.out_slot();
+        let each = [filtered, self.slot, out, runs, runs, candidates, matches, 512, UNIT_RECORD];
+        let mut end = base;
+        let places = each.map(|bytes| {
+            let at = end;
+            // Wide reads may go past the end of the last slot.
+            end = (at + units * bytes + 16).next_multiple_of(256);
+            at
+        });
+        (places, end)
+    }
+
+    /// Queues the kernels that encode a batch, working in `workspace`.
+    ///
+    /// # Errors
+    /// A kernel cannot be launched; the job does not fit.
+    ///
+    /// # Safety
+    /// As for [`Launcher::launch`], for the job's views and for [`Coder::workspace`] bytes at a multiple of 256.
+    pub unsafe fn encode(
+        &self,
+        launcher: &dyn Launcher,
+        job: &EncodeJob<'_>,
+        workspace: u64,
+    ) -> Result<(), Error> {
+        let (chunks, pool) = (u64::from(job.chunks), job.pool.address().addr() as u64);
+        let fits = job.stride >= self.worst_case
+            && job.pool.len() as u64 >= chunks * self.chunk
+            && job.scratch.len() as u64 >= chunks * job.stride
+            && job.sizes.len() as u64 >= 8 * chunks;
+        if !fits || !pool.is_multiple_of(16) {
+            let why = format!("{chunks} chunks at {pool:#x}, {} bytes apart, do not fit", job.stride);
+            return Err(Error::new(Operation::Encode, why));
+        }
+        let mut first = 0;
+        while first < chunks {
+            let group = self.group.min(chunks - first);
+            let mut params = self.params(workspace, group, job);
+            params.pool = pool + first * self.chunk;
+            params.scratch += first * job.stride;
+            params.sizes += 8 * first;
+            // SAFETY: the caller vouches for it; groups share the workspace in the order of the lane.
+            unsafe { self.group(launcher, &params)? };
+            first += group;
+        }
+        Ok(())
+    }
+
+    fn params(&self, workspace: u64, chunks: u64, job: &EncodeJob<'_>) -> CoderParams {
+        let ([filtered, literals, out, starts, ends, candidates, matches, counts, units], _) =
+            self.room(workspace, self.group);
+        CoderParams {
+            chunks,
+            pool: 0,
+            chunk_bytes: self.chunk,
+            element: self.element,
+            filter: match self.filter {
+                Shuffle::No => 0,
+                Shuffle::Byte => 1,
+                Shuffle::Bit => 2,
+            },
+            blosc: u64::from(self.blosc),
+            stored: u64::from(self.stored),
+            matching: u64::from(self.matching),
+            lz4: u64::from(self.lz4),
+            block_bytes: self.block,
+            blocks: self.blocks,
+            block_units: self.block_units,
+            chunk_units: self.chunk_units,
+            slot: self.slot,
+            out_slot: self.out_slot(),
+            runs: self.runs(),
+            filtered: if self.filtered { filtered } else { 0 },
+            literals,
+            out,
+            starts,
+            ends,
+            candidates,
+            matches,
+            most_matches: self.most_matches(),
+            counts,
+            units,
+            scratch: job.scratch.address().addr() as u64,
+            stride: job.stride,
+            sizes: job.sizes.address().addr() as u64,
+        }
+    }
+
+    /// # Safety
+    /// As for [`Coder::encode`].
+    unsafe fn group(&self, launcher: &dyn Launcher, params: &CoderParams) -> Result<(), Error> {
+        let units = params.chunks * self.chunk_units;
+        let rows = self.block.div_ceil(self.element * FILTER_ELEMENTS).clamp(1, MOST_ROWS) as u32;
+        let filter = match self.element {
+            1 => "coder_filter_1",
+            2 => "coder_filter_2",
+            4 => "coder_filter_4",
+            8 => "coder_filter_8",
+            _ => "coder_filter_0",
+        };
+        let encode = if self.slot <= SMALL_UNIT { ENCODE_SMALL } else { ENCODE };
+        let kernels = [
+            (filter, ((params.chunks * self.blocks) as u32, rows), FILTER),
+            ("coder_analyze", (units as u32, 1), ANALYZE),
+            ("coder_match", (units as u32, 1), MATCH),
+            ("coder_table", (units.div_ceil(TABLE_UNITS) as u32, 1), TABLE),
+            ("coder_encode", (units as u32, 1), encode),
+            ("coder_sequences", (units as u32, 1), SEQUENCES),
+            ("coder_lz4", (units as u32, 1), LZ4),
+            ("coder_place", (params.chunks.div_ceil(PLACE_CHUNKS) as u32, 1), PLACE),
+            ("coder_assemble", (units as u32, 1), ASSEMBLE),
+        ];
+        for (kernel, grid, block) in kernels {
+            let needed = match kernel {
+                _ if kernel == filter => self.filtered && !self.stored,
+                "coder_match" => self.matching && !self.stored,
+                "coder_lz4" => self.lz4 && !self.stored,
+                "coder_table" | "coder_encode" | "coder_sequences" => !self.lz4 && !self.stored,
+                "coder_place" | "coder_assemble" => true,
+                _ => !self.stored,
+            };
+            if needed {
+                // SAFETY: the caller vouches for it; units lie in the slots that were counted.
+                unsafe { launch(launcher, kernel, grid, block, params)? };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a Blosc block: whole elements, for the bit filter whole groups of eight of them.
+fn block_of(wanted: u64, chunk: u64, element: u64, filter: Shuffle) -> u64 {
+    let grain = if filter == Shuffle::Bit { 8 * element } else { element };
+    let block = wanted.min(chunk);
+    if block < grain { chunk.min(grain) } else { block / grain * grain }
+}
+
+/// Units of a block of so many bytes: `cut_of` of coder.h.
+fn cut(bytes: u64, element: u64, filter: Shuffle) -> Cut {
+    let elements = bytes / element;
+    let (planes, plane) = match filter {
+        Shuffle::Byte if elements > 0 => (element, elements),
+        Shuffle::Bit if elements > 0 && elements.is_multiple_of(8) => (8 * element, elements / 8),
+        _ => (1, bytes),
+    };
+    let rest = bytes - planes * plane;
+    let together = if planes > 1 { SMALL_PLANE.div_ceil(plane).min(planes) } else { 1 };
+    let (units, largest) = if together > 1 {
+        (planes.div_ceil(together), together * plane)
+    } else {
+        let piece = plane.div_ceil(plane.div_ceil(UNIT)).next_multiple_of(16);
+        (planes * plane.div_ceil(piece), piece)
+    };
+    Cut { units: units + u64::from(rest > 0), largest: largest.max(rest) }
+}

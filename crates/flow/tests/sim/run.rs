@@ -49,6 +49,15 @@ enum Act {
     Pause(Duration),
 }
 
+/// How much a smallest script does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Every ring comes round.
+    Whole,
+    /// Two batches.
+    Short,
+}
+
 /// A plan and what is done with it.
 pub(crate) struct Script {
     plan: Arc<Plan>,
@@ -177,16 +186,24 @@ impl Scenario {
     }
 
     /// The smallest script in which every ring comes round, with bytes in each slot: one dispatch for each batch where there
-    /// are two slots, two where there is one; one shard for each row, one chunk for each epoch, two epochs for a batch.
-    pub(crate) fn smallest(self, per_shard: u64) -> Script {
+    /// are two slots, two where there is one; one shard for each row, one chunk for each frame, two frames for a batch, which are
+    /// two epochs. With a pyramid they are one epoch of two chunks, and of both frames and chunks two become one: every second
+    /// batch completes an epoch of the coarse level, and the last one ends what is begun of it. A short one has two batches, so
+    /// that no slot of two is used again.
+    pub(crate) fn smallest(self, per_shard: u64, length: Length) -> Script {
+        let (depth, chunks) = if self.pyramid { (2, 2) } else { (1, 1) };
         let dims = vec![
-            Dim::unbounded("t").chunk(1).chunks_per_shard(per_shard),
-            Dim::new("y", 3).chunk(3).chunks_per_shard(1),
+            Dim::unbounded("t").chunk(depth).chunks_per_shard(per_shard),
+            Dim::new("y", 3 * chunks).chunk(3).chunks_per_shard(chunks),
             Dim::new("x", 4).chunk(4).chunks_per_shard(1),
         ];
+        let names = || ["t", "y"].map(str::to_owned).to_vec();
+        let (reducer, append, levels) = (Reducer::Mean, Some(Reducer::Max), Some(1));
+        let asked = || Pyramid { dims: names(), reducer, append, levels, keep_aspect: false };
+        let pyramid = self.pyramid.then(asked);
         let codec = if self.compressed { Codec::Zstd { level: 1 } } else { Codec::None };
-        let config = Config { codec, plain: true, ..Config::new(DType::U16, dims) };
-        let frame = 24;
+        let config = Config { codec, plain: true, pyramid, ..Config::new(DType::U16, dims) };
+        let frame = 24 * chunks;
         let tuning = Tuning {
             slots: self.slots,
             batch_bytes: Some(2 * frame),
@@ -202,8 +219,10 @@ impl Scenario {
             own: plan::OwnMemory::default(),
         };
         let mut plan = Plan::new(&config, &tuning, facts).unwrap();
-        assert_eq!((plan.frame_bytes, plan.epoch_bytes, plan.batch_epochs), (frame, frame, 2));
+        assert_eq!((plan.frame_bytes, plan.epoch_bytes), (frame, frame * depth));
+        assert_eq!(u64::from(plan.batch_epochs) * depth, 2);
         let (frames, staged) = if plan.slots == 1 { (3, 1) } else { (5, 2) };
+        let frames = if length == Length::Short { 3 } else { frames };
         plan.staging_bytes = staged * frame;
         plan.dispatch_bytes = plan.staging_bytes;
         let bytes: Vec<u8> = (0..frames * frame).map(|b| (b * b % 251) as u8).collect();
@@ -329,6 +348,12 @@ impl Script {
             })
         };
         Outcome { verdict: verdict.map(named), ..outcome }
+    }
+
+    /// How many coarser levels it makes; their reducer, and that of the frames where it is another.
+    pub(crate) fn pyramid(&self) -> Option<(usize, Reducer, Option<Reducer>)> {
+        let first = &self.plan.coarser.first()?.reduction;
+        Some((self.plan.coarser.len(), first.reducer, self.plan.append_reducer()))
     }
 
     /// Where the arrays of the levels stand.

@@ -169,8 +169,7 @@ impl Coder {
             group: 1,
             workspace: 0,
         };
-        let each = coder.room(0, 2).1 - coder.room(0, 1).1;
-        let most = (PER_BYTE * chunks * chunk_bytes).min(MOST_WORKSPACE) / each;
+        let most = (PER_BYTE * chunks * chunk_bytes).min(MOST_WORKSPACE) / coder.per_chunk();
         coder.group = most.min(MOST_BLOCKS / coder.chunk_units.max(blocks)).clamp(1, chunks.max(1));
         coder.workspace = coder.room(0, coder.group).1;
         Ok(coder)
@@ -191,9 +190,16 @@ impl Coder {
     /// Bytes that it works in at the most, for batches of any size.
     #[must_use]
     pub fn needs(&self) -> Workspace {
-        let (one, two) = (self.room(0, 1).1, self.room(0, 2).1);
-        let per_chunk = (two - one).min(PER_BYTE * self.chunk);
-        Workspace { fixed: one, per_chunk, most: Some(one.max(MOST_WORKSPACE)) }
+        let one = self.room(0, 1).1;
+        let per_chunk = self.per_chunk().min(PER_BYTE * self.chunk);
+        Workspace { fixed: one, per_chunk, most: Some(one + MOST_WORKSPACE) }
+    }
+
+    /// Bytes that each further chunk of a group takes.
+    fn per_chunk(&self) -> u64 {
+        // Of many, so that what lists are rounded up by does not count.
+        const MANY: u64 = 1 << 12;
+        (self.room(0, 1 + MANY).1 - self.room(0, 1).1).div_ceil(MANY)
     }
 
     /// Bytes from one unit's output to the next.

@@ -126,6 +126,24 @@ mod tests {
         Plan::new(&config, &tuning, Facts { memory, alignment: 0, gate: true, process: 0, own }).unwrap()
     }
 
+    /// A codec that works batch by batch needs more for larger ones; one that goes through them in groups, up to so much.
+    #[test]
+    fn what_a_codec_works_in_is_counted_up_to_its_most() {
+        let free = plan(ZSTD, Some(100 << 30), Tuning::default());
+        let counted = |codec_most| {
+            let own = OwnMemory { codec: 5 * MIB, codec_per_chunk: MIB, codec_most, ..free.facts.own };
+            let facts = Facts { own, ..free.facts };
+            let dims = free.dims.clone();
+            let config = Config { codec: ZSTD, ..Config::new(DType::U16, dims) };
+            let on_device = Plan::new(&config, &Tuning::default(), facts).unwrap().budget.split().0;
+            on_device - free.budget.split().0
+        };
+        let all = 5 * MIB + free.batch_chunks() * MIB;
+        assert_eq!(counted(None), all);
+        assert_eq!(counted(Some(all + 1)), all);
+        assert_eq!(counted(Some(7 * MIB)), 7 * MIB);
+    }
+
     const ZSTD: Codec = Codec::Zstd { level: 1 };
     const MIB: u64 = 1 << 20;
 

@@ -1,0 +1,43 @@
+//! What the plan counts for our own coder is what it takes, and no more than it may.
+
+use forebay_cuda::coder::Coder;
+use plan::{Blosc, BloscInner, Codec, Shuffle};
+
+fn codecs() -> impl Iterator<Item = Codec> {
+    let blosc = |inner, level, shuffle| Codec::Blosc(Blosc { inner, level, shuffle, block: None });
+    let inners = [BloscInner::Lz4, BloscInner::Zstd].into_iter();
+    let shuffles = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
+    let kinds = inners.flat_map(move |inner| shuffles.map(|shuffle| (inner, shuffle)));
+    let all = kinds.flat_map(move |(inner, shuffle)| [1, 5].map(|level| blosc(inner, level, shuffle)));
+    all.chain([1, 3].map(|level| Codec::Zstd { level }))
+}
+
+#[test]
+fn the_plan_counts_what_it_works_in() {
+    let sizes = [1, 16, 100, 1024, 4096, 65_536, 100_002, 1 << 20, 8 << 20, (1 << 31) - 18];
+    for (codec, chunk) in codecs().flat_map(|codec| sizes.map(|chunk| (codec, chunk))) {
+        for element in [1, 2, 4, 8] {
+            let needs = Coder::new(&codec, 1, chunk, element).unwrap().needs();
+            for chunks in [1, 2, 7, 100, 4096, 1_000_000] {
+                let coder = Coder::new(&codec, chunks, chunk, element).unwrap();
+                let counted = (needs.fixed + chunks * needs.per_chunk).min(needs.most.unwrap());
+                let takes = coder.workspace();
+                // What lists are rounded up by, nine of them.
+                let what = format!("{codec:?}, {chunks} chunks of {chunk} bytes: {takes} of {counted}");
+                assert!(takes <= counted + 9 * 256, "{what}");
+                assert!(takes <= (4 * chunks * chunk).min(1 << 30) + needs.fixed + 9 * 256, "{what}");
+                assert!(coder.worst_case() <= codec.worst_case(chunk), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_it_cannot_do_is_refused() {
+    let refused = |codec, chunk, element| Coder::new(&codec, 1, chunk, element).unwrap_err().to_string();
+    let zstd = Codec::Zstd { level: 1 };
+    assert!(refused(zstd, 1 << 31, 2).contains("make them of 1 to 2147483631"));
+    assert!(refused(Codec::None, 16, 2).contains("nothing to compress"));
+    let blosc = Blosc { inner: BloscInner::Zstd, level: 1, shuffle: Shuffle::No, block: None };
+    assert!(refused(Codec::Blosc(blosc), 512, 256).contains("Blosc knows those of 1 to 255"));
+}

@@ -28,6 +28,13 @@ fn stricter(case: Case, stage: Stage, lane: Lane) -> Option<&'static str> {
     let alone = case.mode == Mode::DrainAfterKick && lane == Lane::H2d && Stage::Upload.present(case);
     match stage {
         Stage::Zero if alone => Some("the one slot is filled once, before the first upload"),
+        Stage::TailUpload
+            if case.mode == Mode::DrainBeforeKick && case.compressed && lane == Lane::Compute =>
+        {
+            Some(
+                "the last scatter of a batch is recorded when it is kicked, behind the drain of the one before",
+            )
+        }
         Stage::Carry if alone => Some("epochs are carried between dispatches, before the upload of the next"),
         _ => None,
     }

@@ -26,7 +26,10 @@ LARGE_KEPT = "divides-zstd"
 
 
 def on_gpu(case: Case) -> bool:
-    """Whether a GPU takes it: no Blosc, and zstd of chunks of whole words."""
+    """Whether a GPU takes it: no Blosc, and zstd of chunks of whole words. What goes through every reducer, type and rank takes
+    too long where each store opens the GPU anew: the GPU's steps are compared with the host's without stores."""
+    if case.name.startswith("all-"):
+        return False
     chunk = math.prod(size for size, _ in case.layout) * case.expected.itemsize
     return case.codec == "none" or (case.codec.startswith("zstd") and chunk % 4 == 0)
 

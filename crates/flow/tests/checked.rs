@@ -32,7 +32,7 @@ fn every_row_that_is_not_kept_is_found_in_one_run() {
     let (races, others) = (missed[0].0 + missed[1].0, [&missed[0].1[..], &missed[1].1].concat());
     println!("{races} races, of which in {} runs something else was said first", others.len());
     assert_eq!(races, 164);
-    assert!(others.len() <= 12 && others.iter().all(|row| OFFSETS.contains(row)), "{others:?}");
+    assert!(others.len() <= 24 && others.iter().all(|row| OFFSETS.contains(row)), "{others:?}");
 }
 
 /// Without the checker, with a lane that is slow.

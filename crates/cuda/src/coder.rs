@@ -252,7 +252,7 @@ impl Coder {
             && job.pool.len() as u64 >= chunks * self.chunk
             && job.scratch.len() as u64 >= chunks * job.stride
             && job.sizes.len() as u64 >= 8 * chunks;
-        if !fits || !pool.is_multiple_of(16) {
+        if !fits {
             let why = format!("{chunks} chunks at {pool:#x}, {} bytes apart, do not fit", job.stride);
             return Err(Error::new(Operation::Encode, why));
         }

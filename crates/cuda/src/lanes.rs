@@ -1,7 +1,8 @@
 //! The five lanes as streams, made here, once, and watched by a thread each.
 //!
-//! A stream for each lane of [`Lane::DEVICE`], the drain's own among them: payload copies on `d2h` would stand behind the
-//! next batch's index, which waits for an aggregate that is parked until these very copies are delivered.
+//! A stream for each lane of [`Lane::DEVICE`], the drain's own among them: tails on `d2h` would stand behind the next batch's
+//! index, which waits for an aggregate that is parked until these very tails are up; so would payload copies, behind the index
+//! of the batch after that, where there are three slots.
 //!
 //! The watcher of a lane takes its events in order, waits for each, and tells the marks: so a thread of the host waits for
 //! a lane, for another thread, or for either, in one way. What was queued keeps its memory until it has run: the watcher

@@ -24,7 +24,9 @@ fn encode(shim: &Shim, codec: &Codec, chunk: usize, element: usize, data: &[u8])
     let chunks = data.len() / chunk;
     let coder = Coder::new(codec, chunks as u64, chunk as u64, element as u64).unwrap();
     let stride = (coder.worst_case() as usize).next_multiple_of(16);
-    let pool = Bytes::new(data);
+    // Chunks of coarser levels stand behind those of the array: anywhere.
+    let front = vec![0x5A; chunk];
+    let pool = Bytes::new(&[&front, data].concat());
     // Neither is zero, and behind each chunk's room lies what must stay.
     let (scratch, sizes) =
         (Bytes::new(&vec![0xEE; chunks * stride + 64]), Bytes::new(&vec![0xEE; 8 * chunks]));
@@ -33,7 +35,7 @@ fn encode(shim: &Shim, codec: &Codec, chunk: usize, element: usize, data: &[u8])
     let address = (workspace.write().address().addr() as u64).next_multiple_of(guard as u64);
     let job = EncodeJob {
         chunks: chunks as u32,
-        pool: pool.read(),
+        pool: pool.read().part(front.len()..front.len() + data.len()),
         scratch: scratch.write(),
         stride: stride as u64,
         sizes: sizes.write(),

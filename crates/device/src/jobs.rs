@@ -124,7 +124,7 @@ pub struct AggregateJob<'a> {
     /// For each region the offset of each of its chunks, then the end of the last: `chunks + regions` u64.
     pub index: Write<'a>,
     /// For each region what it leaves of a page, `page` bytes apart: its last bytes behind the last multiple of a page.
-    /// `None` where pages are single bytes.
+    /// `None`: nobody asks.
     pub kept: Option<Write<'a>>,
 }
 

@@ -89,7 +89,8 @@ fn settle(run: &Arc<Run>, shards: &mut Shards, handoff: Handoff) {
         run.fail(error);
     }
     if matches!(tails, Tails::Sent) {
-        // What was queued of them runs all the same: who is let on here must come after.
+        // What was queued of them runs all the same: who is let on here must come after. (Where the producer drains and chunks
+        // are compressed there is no row to wait for: nothing is queued after a failure, and memory goes after its lanes.)
         drop(run.engine.order.begin(Stage::Publish, generation));
     }
     if !matches!(tails, Tails::Published) {

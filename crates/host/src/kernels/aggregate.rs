@@ -49,10 +49,10 @@ impl Gather<'_> {
     /// Copies what regions leave of a page.
     fn keep(&self, packed: &[u8], index: &[[u8; 8]], kept: &mut [u8]) {
         let page = self.page as usize;
-        for (r, kept) in kept.chunks_exact_mut(page).take(self.regions.len()).enumerate() {
+        for r in 0..self.regions.len() {
             let region = self.region(r);
             let end = u64::from_le_bytes(index[region.first + r + region.chunks]) as usize;
-            kept[..end % page].copy_from_slice(&packed[end - end % page..end]);
+            kept[r * page..][..end % page].copy_from_slice(&packed[end - end % page..end]);
         }
     }
 

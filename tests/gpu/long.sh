@@ -3,7 +3,7 @@
 #
 # Usage: ./long.sh plans [SECONDS, 500] [SEED, 100]      random plans, one after another
 #        ./long.sh gate [SECONDS, 250] [SEED, 200]       the same into whole pages with the gate; then without it
-#        ./long.sh checked [SECONDS, 500] [SEED, 300]    the same under the checker of debug builds
+#        ./long.sh checked [SECONDS, 500] [SEED, 300]    the same under the checker of order
 #        ./long.sh own [SECONDS, 500] [SEED, 600]        the same with our own coder
 #        ./long.sh writers [SECONDS, 60] [SEED, 400]     1, 2, 4 and 6 writers together for so long each; then a seventh
 #        ./long.sh sanitize TOOL [PLANS, 8] [SEED, 500]  memcheck, racecheck, initcheck or synccheck of compute-sanitizer

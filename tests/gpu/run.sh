@@ -13,13 +13,13 @@ measured=our_coder_measured
 for path in tests/*; do
     program="$(basename "$path")"
     for test in $(needing "$program"); do
-        # The build for debugging is the same tests once more, slower: of it, random plans are enough.
+        # The checked build is the same tests once more, slower: of it, random plans are enough.
         [ "$test" = "$plans" ] || [ "$test" = "$measured" ] || [[ "$program" = *-checked ]] || of "$program" "$test"
     done
 done
 
 # Random plans: as they are drawn; into whole pages with the gate; the same without it, where the driver has too few queues for
-# one; and under the checker of debug builds.
+# one; and under the checker of order.
 LIMIT=$((seconds + 120))
 of forebay-streams "$plans" env FOREBAY_GPU_SECONDS="$seconds" FOREBAY_GPU_SEED="$seed"
 of forebay-streams "$plans" env FOREBAY_GPU_SECONDS="$((seconds / 2))" FOREBAY_GPU_SEED="$((seed + 1))" FOREBAY_GPU_GATE=yes

@@ -1,6 +1,6 @@
 //! `--channel LABEL[:RRGGBB]` and `--window data`: how channels are shown.
 
-use forebay::{Channels, NamedChannel, WindowOf};
+use forebay::{Channel, Channels, NamedChannel, WindowOf};
 
 /// What is asked of channels.
 #[derive(clap::Args)]
@@ -43,7 +43,8 @@ fn parse(text: &str) -> Result<NamedChannel, String> {
     if label.is_empty() {
         return Err(format!("`{text}` has no label: write LABEL or LABEL:RRGGBB, as in DAPI:0000FF"));
     }
-    let color = color.map(|digits| rgb(digits).ok_or_else(|| no_color(text, digits))).transpose()?;
+    let color =
+        color.map(|digits| Channel::parse_color(digits).ok_or_else(|| no_color(text, digits))).transpose()?;
     Ok(NamedChannel { label: label.to_owned(), color })
 }
 
@@ -51,14 +52,6 @@ fn no_color(text: &str, digits: &str) -> String {
     format!(
         "`{digits}` in `{text}` is no colour: write six hexadecimal digits, two each of red, green and blue: 0000FF"
     )
-}
-
-fn rgb(digits: &str) -> Option<[u8; 3]> {
-    if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let [_, red, green, blue] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
-    Some([red, green, blue])
 }
 
 #[cfg(test)]

@@ -29,6 +29,16 @@ pub struct Window {
 }
 
 impl Channel {
+    /// Red, green and blue of a colour as it is written: six hexadecimal digits. `None`: the text is something else.
+    #[must_use]
+    pub fn parse_color(text: &str) -> Option<[u8; 3]> {
+        if text.len() != 6 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let [_, red, green, blue] = u32::from_str_radix(text, 16).ok()?.to_be_bytes();
+        Some([red, green, blue])
+    }
+
     pub(super) fn check(&self, n: usize) -> Result<(), Error> {
         let Window { min, max, start, end } = self.window;
         let refuse = |what: &str, value: String, remedy| {
@@ -77,17 +87,8 @@ impl Channel {
         let window =
             Window { min: number("min")?, max: number("max")?, start: number("start")?, end: number("end")? };
         let label = channel["label"].as_str().unwrap_or_default().to_owned();
-        Some(Channel { label, color: color(channel["color"].as_str()?)?, window })
+        Some(Channel { label, color: Channel::parse_color(channel["color"].as_str()?)?, window })
     }
-}
-
-/// Six hexadecimal digits.
-fn color(text: &str) -> Option<[u8; 3]> {
-    if text.len() != 6 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let [_, red, green, blue] = u32::from_str_radix(text, 16).ok()?.to_be_bytes();
-    Some([red, green, blue])
 }
 
 #[cfg(test)]

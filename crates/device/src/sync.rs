@@ -23,6 +23,35 @@ pub use shuttle::{
 #[cfg(feature = "shuttle")]
 pub use model::{Instant, now, wait_timeout};
 
+#[cfg(feature = "shuttle")]
+use shuttle::sync::atomic::{AtomicBool, Ordering};
+#[cfg(not(feature = "shuttle"))]
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Raised once, and asked often where a lock would be felt: whether the lock is worth taking. What it tells of lies behind
+/// that lock, and stands there before it is raised.
+#[derive(Debug)]
+pub struct Flag(AtomicBool);
+
+impl Flag {
+    /// One that is not raised.
+    #[must_use]
+    pub fn lowered() -> Flag {
+        Flag(AtomicBool::new(false))
+    }
+
+    /// Raises it, for good.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is raised.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// This moment.
 #[cfg(not(feature = "shuttle"))]
 #[must_use]

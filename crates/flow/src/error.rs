@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use device::sync::{Arc, Mutex, MutexGuard};
+use device::sync::{Arc, Flag, Mutex, MutexGuard};
 
 use crate::order::Order;
 use crate::proof;
@@ -130,12 +130,14 @@ const CAUSE_WITHIN: Duration = Duration::from_secs(2);
 /// The first error of a run.
 pub(crate) struct Fault {
     first: Mutex<Option<Error>>,
+    /// Whether there is one: every append asks.
+    there: Flag,
     order: Arc<Order>,
 }
 
 impl Fault {
     pub(crate) fn new(order: Arc<Order>) -> Fault {
-        Fault { first: Mutex::new(None), order }
+        Fault { first: Mutex::new(None), there: Flag::lowered(), order }
     }
 
     /// Keeps `error` if it is the first; returns the first. Waits that may never end, end.
@@ -148,12 +150,14 @@ impl Fault {
         if first.is_none() {
             self.order.raise();
         }
-        first.get_or_insert_with(|| error.explained(self.order.case())).clone()
+        let first = first.get_or_insert_with(|| error.explained(self.order.case())).clone();
+        self.there.raise();
+        first
     }
 
     /// The first error, if there is one.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.lock().clone().map_or(Ok(()), Err)
+        if self.there.is_raised() { self.lock().clone().map_or(Ok(()), Err) } else { Ok(()) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Error>> {

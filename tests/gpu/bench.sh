@@ -91,10 +91,10 @@ measure none-copy-512-bytes 0 4 2G 256cube --codec none --ingest copy --append 5
 for scenario in 256cube medfmt orca2; do
     measure "none-copy-frame-$scenario" 0 0 8G $scenario --codec none --ingest copy
 done
-measure zstd-copy-frame-orca2 0 0 6G orca2 --codec zstd --ingest copy
+measure zstd-copy-frame-orca2 0 0 6G orca2 --codec zstd --coder nvcomp --ingest copy
 for chunk in 64K 256K 1M; do
     for scenario in 256cube medfmt orca2; do
-        measure "zstd-$scenario-$chunk" 0.9 0 6G $scenario --codec zstd --chunk-bytes $chunk --ingest registered --append 64M
+        measure "zstd-$scenario-$chunk" 0.9 0 6G $scenario --codec zstd --coder nvcomp --chunk-bytes $chunk --ingest registered --append 64M
     done
 done
 # Frames with coarser levels beside the same without: y and x are halved in orca2, z, y and x in 256cube, with t in their `_t`.
@@ -106,7 +106,7 @@ for way in "zstd registered" "none reserve" "none copy"; do
     for scenario in 256cube orca2; do
         growth=1.143 joint=1.067
         [ $scenario = orca2 ] && growth=1.333 joint=1.143
-        asked=("--codec" "$codec" "--ingest" "$ingest" "--append" 64M)
+        asked=("--codec" "$codec" --coder nvcomp "--ingest" "$ingest" "--append" 64M)
         measure "$codec-$ingest-alone-$scenario" 0 0 $bytes $scenario "${asked[@]}"
         for of in "_multiscale $growth" "_multiscale_t $joint"; do
             read -r name by <<<"$of"
@@ -126,7 +126,7 @@ for codec in zstd blosc-zstd; do
     done
 done
 measure two_streams-none 0 0 24G two_streams --codec none --ingest registered --append 64M
-measure two_streams-zstd 0 0 4G two_streams --codec zstd --ingest registered --append 64M
+measure two_streams-zstd 0 0 4G two_streams --codec zstd --coder nvcomp --ingest registered --append 64M
 [ "${DEVICE:-cuda}" = host ] || nvidia-smi --query-gpu=name,driver_version,pcie.link.gen.current,pcie.link.width.current \
     --format=csv,noheader
 echo "$ran measured, $failed failed, ${SECONDS} s"

@@ -46,8 +46,10 @@ const MOST_WORKSPACE: u64 = 1 << 30;
 /// Blocks of threads in a row, and rows, at the most.
 const MOST_BLOCKS: u64 = i32::MAX as u64;
 const MOST_ROWS: u64 = 65_535;
-/// Bytes of a chunk at the most: what a Blosc frame holds, and what places are counted in.
-const MOST_CHUNK: u64 = i32::MAX as u64 - 16;
+/// Bytes of a chunk at the most: of zstd so many that places in its frame, which has three bytes more for each unit, are numbers
+/// of 32 bits; of Blosc what a frame holds.
+const MOST_CHUNK: u64 = 2 << 30;
+const MOST_BLOSC_CHUNK: u64 = i32::MAX as u64 - 16;
 
 /// How a block of bytes is cut: `cut_of` of coder.h.
 struct Cut {
@@ -126,8 +128,9 @@ impl Coder {
     /// It has no such codec; chunks or elements of such a size are none of the codec's.
     pub fn new(codec: &Codec, chunks: u64, chunk_bytes: u64, element: u64) -> Result<Coder, Error> {
         let refused = |why: String| Err(Error::new(Operation::Prepare, why));
-        if chunk_bytes == 0 || chunk_bytes > MOST_CHUNK {
-            return refused(format!("chunks of {chunk_bytes} bytes: make them of 1 to {MOST_CHUNK}"));
+        let most = if matches!(codec, Codec::Blosc(_)) { MOST_BLOSC_CHUNK } else { MOST_CHUNK };
+        if chunk_bytes == 0 || chunk_bytes > most {
+            return refused(format!("chunks of {chunk_bytes} bytes: make them of 1 to {most}"));
         }
         let (filter, block, blosc, stored, matching) = match codec {
             Codec::Zstd { level } => (Shuffle::No, chunk_bytes, false, false, *level != RUNS),
@@ -376,4 +379,54 @@ fn cut(bytes: u64, element: u64, filter: Shuffle) -> Cut {
         (planes * plane.div_ceil(piece), piece)
     };
     Cut { units: units + u64::from(rest > 0), largest: largest.max(rest) }
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::Blosc;
+
+    use super::*;
+
+    /// Sizes round those where a frame changes, up to the largest.
+    fn sizes() -> impl Iterator<Item = u64> {
+        let near = |at: u64| at.saturating_sub(3).max(1)..=(at + 3).min(MOST_CHUNK);
+        (0..=31).flat_map(move |log| near(1 << log)).chain([100_002, 3 << 29])
+    }
+
+    fn codecs() -> impl Iterator<Item = Codec> {
+        let blosc = |inner, shuffle, block| Codec::Blosc(Blosc { inner, level: 5, shuffle, block });
+        let shuffles = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
+        let blocks = [None, Some(128), Some(1 << 30)];
+        let inners = [BloscInner::Lz4, BloscInner::Zstd];
+        let all = inners.into_iter().flat_map(move |inner| shuffles.map(|shuffle| (inner, shuffle)));
+        let all = all.flat_map(move |(inner, shuffle)| blocks.map(|block| blosc(inner, shuffle, block)));
+        all.chain([Codec::Zstd { level: 3 }])
+    }
+
+    /// Whatever the size of a chunk: all places in its frame are numbers of 32 bits, what cannot shrink has room, no unit is larger
+    /// than zstd's blocks may be here, and kernels are launched with as many blocks as there may be.
+    #[test]
+    fn chunks_of_every_size_are_counted() {
+        let mut largest = 0;
+        for (codec, chunk) in codecs().flat_map(|codec| sizes().map(move |chunk| (codec, chunk))) {
+            for element in [1, 2, 4, 8] {
+                let Ok(coder) = Coder::new(&codec, 1 << 20, chunk, element) else {
+                    assert!(chunk > MOST_BLOSC_CHUNK, "{codec:?}, {chunk} bytes");
+                    continue;
+                };
+                let what = format!("{codec:?}, {chunk} bytes, elements of {element}: {coder:?}");
+                // What cannot shrink: of zstd raw blocks behind the largest header; of Blosc the chunk itself.
+                let raw = if coder.blosc { 16 + chunk } else { 10 + 3 * coder.chunk_units + chunk };
+                assert!(raw <= coder.worst_case, "{what}");
+                assert!(raw <= u64::from(u32::MAX), "{what}");
+                // Also while it is found out that it does not: a header for each unit and each block.
+                let tried = chunk + 3 * coder.chunk_units + 18 * coder.blocks + 16;
+                assert!(tried <= u64::from(u32::MAX), "{what}");
+                assert!(coder.slot <= UNIT && coder.slot * coder.chunk_units >= chunk, "{what}");
+                assert!(coder.group * coder.chunk_units.max(coder.blocks) <= MOST_BLOCKS, "{what}");
+                largest = largest.max(chunk);
+            }
+        }
+        assert_eq!(largest, MOST_CHUNK);
+    }
 }

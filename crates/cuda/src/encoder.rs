@@ -17,11 +17,11 @@ const PER_CHUNK: usize = 8 + 8 + 8 + 8;
 /// Who compresses on the GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CoderChoice {
-    /// Our own kernels: zstd and Blosc.
-    Own,
-    /// nvCOMP, where it is installed: zstd.
-    // The default until ours has been measured as widely.
+    /// Our own kernels: zstd and Blosc, any chunk, no library. Level 1 takes runs and entropy, at the speed of the link whatever
+    /// comes; every other level also looks for matches where a probe says that they pay; level 0 of Blosc stores.
     #[default]
+    Own,
+    /// nvCOMP, where it is installed: zstd, of no level.
     Nvcomp,
 }
 
@@ -77,12 +77,12 @@ pub(crate) fn workspace(
 ) -> Result<Workspace, Error> {
     /// The library's workspace grows evenly with the chunks of a batch.
     const MANY: usize = 4096;
-    takes(codec, (chunk_bytes, element), by)?;
-    if codec.is_none() {
-        return Ok(Workspace::default());
-    }
-    if by == CoderChoice::Own {
-        return Ok(Coder::new(codec, 1, chunk_bytes as u64, element as u64)?.needs());
+    match (codec, by) {
+        (Codec::None, _) => return Ok(Workspace::default()),
+        (_, CoderChoice::Own) => {
+            return Ok(Coder::new(codec, 1, chunk_bytes as u64, element as u64)?.needs());
+        }
+        (_, CoderChoice::Nvcomp) => takes(codec, (chunk_bytes, element), by)?,
     }
     let (one, many) = (nvcomp(codec, 1, chunk_bytes)?, nvcomp(codec, MANY, chunk_bytes)?);
     let per_chunk = many.saturating_sub(one).div_ceil(MANY as u64 - 1);
@@ -108,14 +108,14 @@ fn check_chunk(chunk_bytes: usize) -> Result<(), Error> {
         return Ok(());
     }
     let why = format!(
-        "zstd on the GPU takes chunks of a multiple of 4 bytes, and these have {chunk_bytes}: choose another chunk, or run \
-         on the host"
+        "zstd by nvCOMP takes chunks of a multiple of 4 bytes, and these have {chunk_bytes}: choose our own coder (`--coder \
+         own`), another chunk, or the host"
     );
     Err(Error::new(Operation::Prepare, why))
 }
 
 fn lacks(codec: &str) -> Error {
-    let why = format!("the GPU has no {codec} yet: choose our own coder (`--coder own`), zstd, or the host");
+    let why = format!("nvCOMP has no {codec} here: choose our own coder (`--coder own`), zstd, or the host");
     Error::new(Operation::Prepare, why)
 }
 

@@ -36,8 +36,9 @@ fn the_plan_counts_what_it_works_in() {
 fn what_it_cannot_do_is_refused() {
     let refused = |codec, chunk, element| Coder::new(&codec, 1, chunk, element).unwrap_err().to_string();
     let zstd = Codec::Zstd { level: 1 };
-    assert!(refused(zstd, 1 << 31, 2).contains("make them of 1 to 2147483631"));
+    assert!(refused(zstd, (2 << 30) + 1, 2).contains("make them of 1 to 2147483648"));
     assert!(refused(Codec::None, 16, 2).contains("nothing to compress"));
     let blosc = Blosc { inner: BloscInner::Zstd, level: 1, shuffle: Shuffle::No, block: None };
+    assert!(refused(Codec::Blosc(blosc), (2 << 30) - 16, 2).contains("make them of 1 to 2147483631"));
     assert!(refused(Codec::Blosc(blosc), 512, 256).contains("Blosc knows those of 1 to 255"));
 }

@@ -24,10 +24,15 @@ fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u
     out
 }
 
+/// The GPU with nvCOMP in place of our own coder.
+fn with_nvcomp() -> Cuda {
+    Cuda::open(0).unwrap().with_coder(CoderChoice::Nvcomp)
+}
+
 #[test]
 #[ignore = "needs a GPU"]
 fn the_gpu_keeps_the_contract() {
-    let device = Cuda::open(0).unwrap();
+    let device = with_nvcomp();
     device::contract::check(&device, &[Codec::Zstd { level: 0 }], &decode);
 }
 
@@ -69,7 +74,7 @@ fn our_coder_keeps_the_contract() {
 #[test]
 #[ignore = "needs a GPU"]
 fn a_checked_gpu_keeps_the_contract() {
-    let device = Checked::new(Cuda::open(0).unwrap());
+    let device = Checked::new(with_nvcomp());
     device::contract::check(&device, &[Codec::Zstd { level: 0 }], &decode);
     device.verdict().unwrap();
 }
@@ -125,11 +130,12 @@ fn memory_that_panics_when_it_goes_fails_the_run() {
 #[test]
 #[ignore = "needs a GPU"]
 fn large_batches_are_encoded() {
-    let device = Cuda::open(0).unwrap();
-    for (chunks, size) in
-        [(16, 1 << 20), (384, 1 << 20), (600, 1 << 20), (512, 1 << 16), (9600, 1 << 16), (8, 5 << 20)]
-    {
-        encode(&device, chunks, size);
+    for device in [with_nvcomp(), Cuda::open(0).unwrap()] {
+        for (chunks, size) in
+            [(16, 1 << 20), (384, 1 << 20), (600, 1 << 20), (512, 1 << 16), (9600, 1 << 16), (8, 5 << 20)]
+        {
+            encode(&device, chunks, size);
+        }
     }
 }
 
@@ -137,10 +143,11 @@ fn large_batches_are_encoded() {
 #[test]
 #[ignore = "needs a GPU"]
 fn another_thread_encodes() {
-    let device = Cuda::open(0).unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| encode(&device, 16, 1 << 16)).join().unwrap();
-    });
+    for device in [with_nvcomp(), Cuda::open(0).unwrap()] {
+        std::thread::scope(|scope| {
+            scope.spawn(|| encode(&device, 16, 1 << 16)).join().unwrap();
+        });
+    }
 }
 
 /// What a plan asks before a device is opened leaves the library as it was.
@@ -150,16 +157,17 @@ fn a_plan_is_made_before() {
     cuda::probe(0).unwrap();
     cuda::memory(0).unwrap();
     cuda::workspace(0, &Codec::Zstd { level: 0 }, (1 << 16, 2), CoderChoice::Nvcomp).unwrap();
-    encode(&Cuda::open(0).unwrap(), 16, 1 << 16);
+    encode(&with_nvcomp(), 16, 1 << 16);
 }
 
 /// Batches that are not full.
 #[test]
 #[ignore = "needs a GPU"]
 fn fewer_chunks_than_were_prepared_for() {
-    let device = Cuda::open(0).unwrap();
-    encode_some(&device, (600, 256), 1 << 20);
-    encode_some(&device, (1000, 1), 1 << 16);
+    for device in [with_nvcomp(), Cuda::open(0).unwrap()] {
+        encode_some(&device, (600, 256), 1 << 20);
+        encode_some(&device, (1000, 1), 1 << 16);
+    }
 }
 
 fn encode(device: &Cuda, chunks: usize, size: usize) {

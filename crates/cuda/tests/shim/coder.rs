@@ -154,6 +154,23 @@ fn large_chunks() {
     check_one(&blosc(Shuffle::Byte, Some(9 << 20)), 9 << 20, 2, &data);
 }
 
+/// Some hundred units, with and without matches, and of any number of bytes: many blocks of a zstd frame, many of a Blosc frame,
+/// and a Blosc block of which a plane has hundreds of units.
+#[test]
+fn chunks_of_many_megabytes() {
+    let chunk = (20 << 20) + 7;
+    let data = [
+        Kind::Camera.bytes(2, 3 << 20, 5),
+        Kind::Text.bytes(1, 1 << 20, 6),
+        Kind::Random.bytes(2, 1 << 20, 7),
+    ];
+    let data: Vec<u8> = data.concat().into_iter().cycle().take(chunk).collect();
+    check_one(&with_matches(&ZSTD), chunk, 2, &data);
+    check_one(&blosc(Shuffle::Byte, None), chunk, 2, &data);
+    check_one(&blosc(Shuffle::No, Some(chunk as u32)), chunk, 2, &data);
+    check_one(&with_lz4(&blosc(Shuffle::Bit, None)), chunk, 2, &data);
+}
+
 /// Whatever the order of threads, and wherever in whatever batch a chunk is: the same bytes.
 #[test]
 fn the_same_bytes_in_every_order() {

@@ -105,8 +105,8 @@ pub(crate) struct Tune {
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<DeviceChoice>,
 
-    /// Who compresses on a GPU: own (our kernels: zstd and Blosc), or nvcomp (zstd, where it is installed)
-    /// [default: nvcomp]
+    /// Who compresses on a GPU: own (our kernels: zstd and Blosc; level 1 is the fastest, others look for matches too), or
+    /// nvcomp (zstd, where it is installed) [default: own]
     #[arg(long, value_name = "CODER", value_parser = coder)]
     coder: Option<CoderChoice>,
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::common::{Case, noise};
 use crate::desk::{FRAME, array, write};
 use forebay::store::{self, Memory, Store};
-use forebay::{Array, Codec, DType, DeviceChoice, Dim, Mode, Options, Tuning, Writer};
+use forebay::{Array, Codec, CoderChoice, DType, DeviceChoice, Dim, Mode, Options, Tuning, Writer};
 
 #[test]
 fn pages_that_cannot_be_written_are_refused_before_anything_is() {
@@ -95,13 +95,17 @@ fn what_is_left_of_a_page_is_carried_from_batch_to_batch() {
 #[test]
 #[ignore = "needs a GPU"]
 fn a_gpu_carries_tails_with_the_gate() {
-    assert!(tails_are_carried(&gpu(true)) == tails_are_carried(&host(false, true)));
+    let want = tails_are_carried(&host(false, true));
+    assert!(tails_are_carried(&gpu(true)) == want);
+    assert!(tails_are_carried(&Options { coder: CoderChoice::Nvcomp, ..gpu(true) }) == want);
 }
 
 #[test]
 #[ignore = "needs a GPU"]
 fn a_gpu_carries_tails_without_the_gate() {
-    assert!(tails_are_carried(&gpu(false)) == tails_are_carried(&host(false, true)));
+    let want = tails_are_carried(&host(false, true));
+    assert!(tails_are_carried(&gpu(false)) == want);
+    assert!(tails_are_carried(&Options { coder: CoderChoice::Nvcomp, ..gpu(false) }) == want);
 }
 
 /// Where streams share queues there is no gate: nobody asked for the fallback, and it is there. The queues are the process's,

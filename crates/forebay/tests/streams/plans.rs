@@ -186,10 +186,11 @@ impl Drawn {
 }
 
 impl Run {
-    /// The same for the GPU, whose codecs are others: `zstd` instead of Blosc, or nothing.
+    /// The same for the GPU with nvCOMP, whose codecs are others: `zstd` instead of Blosc, or nothing.
     pub(crate) fn on_gpu(mut self, zstd: bool) -> Run {
         self.device_memory = false;
         self.device = DeviceChoice::Cuda(0);
+        self.coder = CoderChoice::Nvcomp;
         if let Codec::Blosc(_) = self.array.codec {
             self.array.codec = if zstd { Codec::Zstd { level: 0 } } else { Codec::None };
         }

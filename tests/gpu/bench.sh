@@ -3,7 +3,8 @@
 # folder of `cargo xtask gpu-pack`; needs Python 3. Sink: discarding, pages of 4096 bytes. Under 8 minutes on an H200.
 #
 # Usage: ./bench.sh [FILTER, an extended regular expression that names of cases match] [FOLDER for the objects, bench].
-# FOREBAY names the program, DEVICE the device (cuda), RUNS the rounds (3), BYTES (with M or G) the input of every case.
+# FOREBAY names the program, DEVICE the device (cuda), RUNS the rounds (3), BYTES (with M or G) the input of every case,
+# FILL what frames hold (xor).
 # Prints a line for each case; the last line is the total. What a case printed is FOLDER/CASE.json, errors CASE.err.
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 2
 [ -e libnvcomp.so.5 ] && export FOREBAY_NVCOMP="$PWD"
@@ -69,7 +70,7 @@ measure() {
     shift 4
     grep -qE -- "$filter" <<<"$case" || return 0
     ran=$((ran + 1))
-    if timeout 120 "$forebay" bench "$@" --fill xor --bytes "$bytes" --runs "${RUNS:-3}" --device "${DEVICE:-cuda}" \
+    if timeout 120 "$forebay" bench "$@" --fill "${FILL:-xor}" --bytes "$bytes" --runs "${RUNS:-3}" --device "${DEVICE:-cuda}" \
         --json >"$folder/$case.json" 2>"$folder/$case.err" && line "$case" "$share" "$rate"; then
         return 0
     fi
@@ -117,13 +118,17 @@ for way in "zstd registered" "none reserve" "none copy"; do
         done
     done
 done
-# Our own coder beside it: the same chunks, as they are and with their bytes apart.
+# Our own coder: chunks as they are and with their bytes apart, what a camera sees and what it never sees; then pyramids through it.
 for codec in zstd blosc-zstd; do
+    own=(--codec $codec --coder own --ingest reserve --append 64M)
     for chunk in 64K 256K 1M; do
-        for scenario in 256cube medfmt orca2; do
-            measure "own-$codec-$scenario-$chunk" 0.9 40 24G $scenario --codec $codec --coder own --chunk-bytes $chunk --ingest reserve --append 64M
+        for scenario in 256cube orca2 camera; do
+            FILL=xor
+            [ $scenario = camera ] && FILL=camera
+            FILL=$FILL measure "own-$codec-$scenario-$chunk" 0 40 24G $scenario "${own[@]}" --chunk-bytes $chunk
         done
     done
+    FILL=xor measure "own-$codec-256cube_multiscale" 0 35 24G 256cube_multiscale "${own[@]}"
 done
 measure two_streams-none 0 0 24G two_streams --codec none --ingest registered --append 64M
 measure two_streams-zstd 0 0 4G two_streams --codec zstd --coder nvcomp --ingest registered --append 64M

@@ -20,7 +20,7 @@ fn blosc(shuffle: Shuffle, block: Option<u32>) -> Codec {
 }
 
 /// Encodes chunks that lie one after another; what each became.
-fn encode(shim: &Shim, codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn encode(shim: &Shim, codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> Vec<Vec<u8>> {
     let chunks = data.len() / chunk;
     let coder = Coder::new(codec, chunks as u64, chunk as u64, element as u64).unwrap();
     let stride = (coder.worst_case() as usize).next_multiple_of(16);
@@ -100,13 +100,18 @@ fn check(codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> (usize, us
 fn check_one(codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> usize {
     let data = &data[..data.len() / chunk * chunk];
     let frames = encode(&Shim::new(), codec, chunk, element, data);
+    compare(codec, (chunk, element), data, &frames);
+    frames.iter().map(Vec::len).sum()
+}
+
+/// Frames hold the chunks that lie one after another.
+pub(crate) fn compare(codec: &Codec, (chunk, element): (usize, usize), data: &[u8], frames: &[Vec<u8>]) {
     for (i, (frame, want)) in frames.iter().zip(data.chunks(chunk)).enumerate() {
         let what = || format!("{codec:?}, chunk {i} of {chunk} bytes, elements of {element}");
         let got = decode(codec, frame, chunk).unwrap_or_else(|why| panic!("{}: {why}", what()));
         let differs = got.iter().zip(want).position(|(a, b)| a != b);
         assert!(got == want, "{}: {} bytes, different at {differs:?}", what(), got.len());
     }
-    frames.iter().map(Vec::len).sum()
 }
 
 const SHUFFLES: [Shuffle; 3] = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];

@@ -5,7 +5,7 @@
 
 // Symbols of an alphabet, and bits of a table, at the most.
 #define FSE_SYMBOLS 64
-#define FSE_BITS 7
+#define FSE_BITS 8
 
 struct Fse {
     // Of a symbol: what is added to a state for the number of bits to be in its upper half, and where its states begin.
@@ -43,7 +43,7 @@ struct BitWriter {
 };
 
 // The table of a distribution: shares that sum up to two to `log`; -1 is less than one share. `spread` has room for as many.
-static __device__ void fse_build(Fse *fse, const signed char *shares, uint32_t symbols, uint32_t log, unsigned char *spread) {
+static __device__ void fse_build(Fse *fse, const int16_t *shares, uint32_t symbols, uint32_t log, unsigned char *spread) {
     uint32_t size = 1u << log, mask = size - 1, step = (size >> 1) + (size >> 3) + 3, top = size;
     for (uint32_t s = 0; s < symbols; s++) {
         if (shares[s] < 0) {
@@ -100,14 +100,14 @@ static __device__ uint32_t fse_next(const Fse *fse, uint32_t *state, uint32_t sy
 }
 
 // Shares of two to `log`, at least one for each symbol that is there; no more than `most` for any.
-static __device__ void fse_shares(signed char *shares, const uint32_t *counts, uint32_t symbols, uint32_t total, uint32_t log,
+static __device__ void fse_shares(int16_t *shares, const uint32_t *counts, uint32_t symbols, uint32_t total, uint32_t log,
                                   int most) {
     int left = 1 << log;
     for (uint32_t s = 0; s < symbols; s++) {
         int share = (int)(((uint64_t)counts[s] << log) / total);
         share = counts[s] > 0 && share < 1 ? 1 : share;
         share = share < most ? share : most;
-        shares[s] = (signed char)share;
+        shares[s] = (int16_t)share;
         left -= share;
     }
     while (left != 0) {
@@ -120,13 +120,13 @@ static __device__ void fse_shares(signed char *shares, const uint32_t *counts, u
             }
         }
         int by = left < 0 ? -1 : most - shares[which] < left ? most - shares[which] : left;
-        shares[which] = (signed char)(shares[which] + by);
+        shares[which] = (int16_t)(shares[which] + by);
         left -= by;
     }
 }
 
 // The distribution as a table's header (RFC 8878, 4.1.1).
-static __device__ void fse_describe(BitWriter *to, const signed char *shares, uint32_t symbols, uint32_t log) {
+static __device__ void fse_describe(BitWriter *to, const int16_t *shares, uint32_t symbols, uint32_t log) {
     int remaining = (1 << log) + 1, threshold = 1 << log;
     uint32_t bits = log + 1;
     bool after_zero = false;

@@ -1,50 +1,60 @@
 // Matches inside a unit, where they pay: a block for each unit.
 //
-// First a probe: of some bytes in the middle, how many come back eight at a time. Where they do, each position looks in a table
-// for the last place before its step that had the same six bytes; what is found is a candidate. Then a thread for each 1024 bytes
-// goes through its candidates, takes each match as far as it goes and keeps those that cost less than the literals that they
-// replace. Matches that go on from one such stretch to the next are joined. What comes of it takes the place of the runs that
-// analysis has found, if it is smaller: by the entropy of the literals that are left, and what sequences cost.
+// First a probe: of eight pieces of the unit, how many bits come back in matches. Where enough do, each position looks for the bytes
+// from it on in four places: right before it, at the nearest lane of its warp that has the same five, at the last place before its step
+// that had them, and at the last that had the same eight. The place that saves most is kept with how far it goes. Then a warp for each eighth
+// of the unit goes through them: it takes what saves something, unless the next position saves more by as much as the byte between costs.
+// Matches that go on from one eighth to the next are joined, and all are drawn towards the front as far as they
+// go. What comes of it takes the place of the runs that analysis has found, if it is smaller: by the entropy of the literals
+// that are left, and what sequences cost.
 //
-// Positions are put into the table by maximum, step by step, so which place is found depends on no order. Logarithms are
+// Positions are put into the tables by maximum, step by step, so which place is found depends on no order. Logarithms are
 // taken without fractions of floats, which would not be rounded alike everywhere.
 
 #include "coder_pack.h"
 
 #define MATCH_THREADS PACK_THREADS
-#define TABLE_LOG 13
-#define PROBE_LOG 12
 #define LEAST_MATCH 5
-#define STRETCH 1024u
-// Matches of a stretch at the most.
-#define STRETCH_MATCHES 206u
-#define MOST_STRETCHES (UNIT / STRETCH)
-// Bytes of the probe: those that are put into the table, and those that are looked for.
-#define PROBED 3072
-#define ASKED 1024
+// Places by five bytes, and by eight.
+#define SHORT_LOG 13
+#define LONG_PLACES 3840u
+// Bytes up to which a position says how long its match is.
+#define MOST_SAID 32u
+#define NOTHING_SAVED (-(1 << 30))
+// Matches of a stretch of so many bytes at the most. `coder.rs` counts the same.
+#define STRETCHES PACK_WARPS
+#define MATCHES_OF(stretch) ((stretch) / LEAST_MATCH + 2)
+// The probe: pieces, their bytes that are put into the table, and those that are looked for and compared so far.
+#define PIECES 8
+#define PUT 384
+#define ASKED 128
+#define COMPARED 24u
+#define PROBE_LOG 12
+// Bits of lengths that are not counted where matches are chosen.
+#define LENGTH_BITS 2
 // Fewer bytes are not probed.
 #define LEAST_PROBED 8192
-// What the hits of a probe must come to, times the sixteenths of a bit that a literal takes.
-#define LEAST_HITS 2000
-// Candidates of 4096 bytes, for the next ones to be looked at.
-#define REGION 4096u
-#define LEAST_FOUND 64
+// The part of the literals' bits that must come back.
+#define LEAST_PART 64
 
 struct MatchShared {
-    // Places by hash, one more than they are; later the stages and counters of literals.
+    // Places by hash, one more than they are; later the stages and counters of literals, and a bit for each byte in a match.
     union {
-        uint32_t table[1 << TABLE_LOG];
-        PackShared pack;
+        struct {
+            uint32_t by_five[1 << SHORT_LOG];
+            uint32_t by_eight[LONG_PLACES];
+        };
+        struct {
+            PackShared pack;
+            uint32_t bits[UNIT / 32];
+        };
     };
-    // A bit for each byte: where there is a candidate; later what is in a match.
-    uint32_t bits[UNIT / 32];
-    uint32_t found[MOST_STRETCHES];
+    uint32_t found[STRETCHES];
     uint16_t counts[256];
     uint32_t sums[MATCH_THREADS / 32];
-    uint32_t hits[2];
 };
 
-static_assert(sizeof(MatchShared) <= 41984, "as much as it is launched with");
+static_assert(sizeof(MatchShared) <= 49152, "as much as it is launched with");
 
 // Eight bytes at any place of a unit; those behind its end are anything.
 static __device__ uint64_t eight_at(const unsigned char *source, uint32_t at) {
@@ -55,13 +65,38 @@ static __device__ uint64_t eight_at(const unsigned char *source, uint32_t at) {
     return (uint64_t)high << 32 | low;
 }
 
-static __device__ uint32_t hash_of(uint64_t bytes, uint32_t log) {
-    return (uint32_t)((bytes << 16) * 0x9E3779B185EBCA87ull >> (64 - log));
+static __device__ uint32_t hash_of_five(uint64_t bytes) {
+    return (uint32_t)((bytes << 24) * 0x9E3779B185EBCA87ull >> 32);
+}
+
+static __device__ uint32_t hash_of_eight(uint64_t bytes) {
+    return (uint32_t)(bytes * 0x9E3779B185EBCA87ull >> 32);
 }
 
 // Bytes that are equal from the lowest on.
 static __device__ uint32_t equal_bytes(uint64_t a, uint64_t b) {
     return a == b ? 8 : ((uint32_t)__ffsll((long long)(a ^ b)) - 1) / 8;
+}
+
+// The same at a position and so far before it: up to eight, none behind the unit's end.
+static __device__ uint32_t equal_at(const unsigned char *source, uint32_t bytes, uint32_t at, uint32_t offset) {
+    if (at + 8 <= bytes) {
+        return equal_bytes(eight_at(source, at), eight_at(source, at - offset));
+    }
+    uint32_t equal = 0;
+    while (at + equal < bytes && source[at + equal] == source[at + equal - offset]) {
+        equal++;
+    }
+    return equal;
+}
+
+// How far a match goes that is known to go so far, up to `most` and some.
+static __device__ uint32_t length_of(const unsigned char *source, uint32_t bytes, uint32_t at, uint32_t offset, uint32_t length,
+                                     uint32_t most) {
+    for (uint32_t equal = 8; equal == 8 && length < most; length += equal) {
+        equal = equal_at(source, bytes, at + length, offset);
+    }
+    return length;
 }
 
 // Sixteen times the logarithm to base two, straight between powers of two.
@@ -80,120 +115,140 @@ static __device__ uint32_t cost_of_literals(MatchShared *s, const uint16_t *coun
     return sum_of_block(s->sums, cost, &before);
 }
 
-// Whether so many places come back that matching may pay.
-static __device__ bool probe(MatchShared *s, const unsigned char *source, uint32_t bytes, uint32_t cost) {
+// About what a sequence takes; in LZ4 always as much.
+static __device__ uint32_t sequence_bits(bool lz4, uint32_t offset, bool again) {
+    return lz4 ? 24 : again ? 4 : 4 + highest_bit(offset + 3);
+}
+
+// What a literal takes, in sixteenths of a bit, and whether sequences are LZ4's.
+struct Costs {
+    uint32_t literal;
+    bool lz4;
+
+    // What a match saves.
+    __device__ int saved(uint32_t offset, uint32_t length) const {
+        return (int)(length * literal) - (int)(16 * sequence_bits(lz4, offset, offset == 1));
+    }
+};
+
+// Whether so many bits come back that matching may pay.
+static __device__ bool probe(MatchShared *s, const unsigned char *source, uint32_t bytes, const Costs &costs) {
     for (uint32_t i = threadIdx.x; i < 1 << PROBE_LOG; i += MATCH_THREADS) {
-        s->table[i] = 0;
+        s->by_five[i] = 0;
     }
     __syncthreads();
-    uint32_t first = (bytes / 2 - (PROBED + ASKED) / 2) & ~3u, hits = 0, before;
-    for (uint32_t i = threadIdx.x; i < PROBED; i += MATCH_THREADS) {
-        atomicMax(&s->table[hash_of(eight_at(source, first + i), PROBE_LOG)], first + i + 1);
+    // Unevenly, for what is periodic.
+    uint32_t apart = bytes / PIECES, shifted = (apart - PUT - ASKED) / PIECES, saved = 0, before;
+    for (uint32_t i = threadIdx.x; i < PIECES * PUT; i += MATCH_THREADS) {
+        uint32_t piece = i / PUT, at = piece * apart + piece * 5 % 8 * shifted + 1 + i % PUT;
+        atomicMax(&s->by_five[hash_of_five(eight_at(source, at)) >> (32 - PROBE_LOG)], at + 1);
     }
     __syncthreads();
-    for (uint32_t i = PROBED + threadIdx.x; i < PROBED + ASKED; i += MATCH_THREADS) {
-        uint64_t here = eight_at(source, first + i);
-        uint32_t place = s->table[hash_of(here, PROBE_LOG)];
+    for (uint32_t i = threadIdx.x; i < PIECES * ASKED; i += MATCH_THREADS) {
+        uint32_t piece = i / ASKED, at = piece * apart + piece * 5 % 8 * shifted + 1 + PUT + i % ASKED;
+        uint64_t here = eight_at(source, at);
+        uint32_t place = s->by_five[hash_of_five(here) >> (32 - PROBE_LOG)];
         // A run is found without a table.
-        bool is_run = here == (here << 8 | source[first + i - 1]);
-        hits += place > 0 && !is_run && here == eight_at(source, place - 1);
+        if (place == 0 || here == (here << 8 | source[at - 1])) {
+            continue;
+        }
+        place--;
+        uint32_t last = at > place ? at : place, offset = at > place ? at - place : place - at;
+        uint32_t length = length_of(source, bytes, last, offset, 0, COMPARED);
+        int saves = costs.saved(offset, length);
+        saved += length >= LEAST_MATCH && saves > 0 ? (uint32_t)saves / length : 0;
     }
-    return sum_of_block(s->sums, hits, &before) * cost >= LEAST_HITS;
+    return sum_of_block(s->sums, saved, &before) * LEAST_PART >= PIECES * ASKED * costs.literal;
 }
 
-// The candidate at a position: its offset; 0: none.
-static __device__ uint32_t candidate(const MatchShared *s, const unsigned char *source, uint32_t at, uint64_t here,
-                                     uint32_t hash) {
-    uint32_t offset = 0, length = 0;
-    if (at > 0) {
-        length = equal_bytes(here, here << 8 | source[at - 1]);
-        offset = length >= LEAST_MATCH ? 1 : 0;
-    }
-    if (length < 7) {
-        uint32_t place = s->table[hash];
-        if (place > 0) {
-            uint32_t other = equal_bytes(here, eight_at(source, place - 1));
-            if (other >= LEAST_MATCH && other > length + 1) {
-                offset = at - (place - 1);
-            }
+// A match from a position on; no offset: there is none.
+struct Found {
+    uint32_t offset;
+    uint32_t length;
+    int saved;
+
+    // Takes another place in its stead that saves more by eight bytes.
+    __device__ void consider(const unsigned char *source, uint32_t at, uint64_t here, uint32_t there, const Costs &costs) {
+        uint32_t equal = equal_bytes(here, eight_at(source, at - there));
+        int saves = costs.saved(there, equal);
+        if (equal >= LEAST_MATCH && saves > saved) {
+            offset = there;
+            length = equal;
+            saved = saves;
         }
     }
-    return offset;
-}
+};
 
-// Candidates of all positions, step by step; after some that were in vain only of some.
-static __device__ void find_candidates(MatchShared *s, const unsigned char *source, uint32_t bytes, uint16_t *candidates) {
+// The best place for each position, step by step, and how far it goes.
+static __device__ void find_all(MatchShared *s, const unsigned char *source, uint32_t bytes, const Costs &costs, uint16_t *offsets,
+                                unsigned char *lengths) {
     uint32_t lane = threadIdx.x % 32;
-    for (uint32_t i = threadIdx.x; i < 1 << TABLE_LOG; i += MATCH_THREADS) {
-        s->table[i] = 0;
+    for (uint32_t i = threadIdx.x; i < 1 << SHORT_LOG; i += MATCH_THREADS) {
+        s->by_five[i] = 0;
     }
-    for (uint32_t i = threadIdx.x; i < UNIT / 32; i += MATCH_THREADS) {
-        s->bits[i] = 0;
+    for (uint32_t i = threadIdx.x; i < LONG_PLACES; i += MATCH_THREADS) {
+        s->by_eight[i] = 0;
     }
-    bool looks = true;
-    for (uint32_t region = 0; region * REGION < bytes; region++) {
-        if (threadIdx.x == 0) {
-            s->hits[region & 1] = 0;
+    __syncthreads();
+    for (uint32_t first = 0; first < bytes; first += MATCH_THREADS) {
+        uint32_t at = first + threadIdx.x;
+        bool inside = at + 8 <= bytes;
+        uint64_t here = inside ? eight_at(source, at) : 0;
+        uint32_t hash = hash_of_five(here), five = hash >> (32 - SHORT_LOG);
+        uint32_t eight = (uint32_t)((uint64_t)hash_of_eight(here) * LONG_PLACES >> 32);
+        // Lanes before this one in the warp; those behind the end come last.
+        uint32_t near = __match_any_sync(~0u, hash) & ((1u << lane) - 1);
+        Found found = {0, 0, NOTHING_SAVED};
+        if (inside && at > 0) {
+            found.consider(source, at, here, 1, costs);
+            if (near != 0) {
+                found.consider(source, at, here, lane - highest_bit(near), costs);
+            }
+            if (s->by_eight[eight] > 0) {
+                found.consider(source, at, here, at + 1 - s->by_eight[eight], costs);
+            }
+            if (s->by_five[five] > 0) {
+                found.consider(source, at, here, at + 1 - s->by_five[five], costs);
+            }
+            if (found.length == 8) {
+                found.length = length_of(source, bytes, at, found.offset, 8, MOST_SAID);
+            }
+        }
+        if (at < bytes) {
+            offsets[at] = (uint16_t)found.offset;
+            lengths[at] = (unsigned char)found.length;
         }
         __syncthreads();
-        if (region >= 2) {
-            looks = looks ? s->hits[(region - 1) & 1] >= LEAST_FOUND : region % 4 == 1;
-        }
-        uint32_t end = (region + 1) * REGION < bytes ? (region + 1) * REGION : bytes, found = 0;
-        for (uint32_t first = region * REGION; looks && first < end; first += MATCH_THREADS) {
-            uint32_t at = first + threadIdx.x, hash = 0, offset = 0;
-            bool inside = at + 8 <= bytes;
-            if (inside) {
-                uint64_t here = eight_at(source, at);
-                hash = hash_of(here, TABLE_LOG);
-                offset = candidate(s, source, at, here, hash);
-                if (offset > 0) {
-                    candidates[at] = (uint16_t)offset;
-                    found += offset > 1;
-                }
-            }
-            uint32_t there = __ballot_sync(~0u, offset > 0);
-            if (lane == 0) {
-                s->bits[at / 32] = there;
-            }
-            __syncthreads();
-            if (inside) {
-                atomicMax(&s->table[hash], at + 1);
-            }
-            __syncthreads();
-        }
-        found = sum_of_warp(found);
-        if (lane == 0 && found > 0) {
-            atomicAdd(&s->hits[region & 1], found);
+        if (inside) {
+            atomicMax(&s->by_five[five], at + 1);
+            atomicMax(&s->by_eight[eight], at + 1);
         }
         __syncthreads();
     }
 }
 
-// The first position from `at` on that has a candidate, or the end.
-static __device__ uint32_t next_candidate(const uint32_t *bits, uint32_t at, uint32_t end) {
-    while (at < end) {
-        uint32_t left = bits[at / 32] >> (at % 32);
-        if (left != 0) {
-            at += (uint32_t)__ffs((int)left) - 1;
-            return at < end ? at : end;
-        }
-        at = (at / 32 + 1) * 32;
+static __device__ Found found_at(const uint16_t *offsets, const unsigned char *lengths, uint32_t bytes, uint32_t at,
+                                 const Costs &costs) {
+    Found found = {0, 0, NOTHING_SAVED};
+    if (at < bytes) {
+        found.offset = offsets[at];
+        found.length = lengths[at];
+        found.saved = found.offset > 0 ? costs.saved(found.offset, found.length) : NOTHING_SAVED;
     }
-    return end;
+    return found;
 }
 
-static __device__ uint32_t match_length(const unsigned char *source, uint32_t at, uint32_t offset, uint32_t end) {
-    uint32_t length = 0;
-    while (at + length + 8 <= end) {
-        uint32_t equal = equal_bytes(eight_at(source, at + length), eight_at(source, at + length - offset));
-        length += equal;
-        if (equal < 8) {
-            return length;
+// How far a match goes, by a warp.
+static __device__ uint32_t whole_length(const unsigned char *source, uint32_t bytes, uint32_t at, uint32_t offset, uint32_t length,
+                                        uint32_t end, uint32_t lane) {
+    while (at + length < end) {
+        uint32_t mine = at + length + 8 * lane, equal = mine < bytes ? equal_at(source, bytes, mine, offset) : 0;
+        uint32_t ends = __ballot_sync(~0u, equal < 8);
+        if (ends != 0) {
+            int whose = __ffs((int)ends) - 1;
+            return length + 8 * (uint32_t)whose + __shfl_sync(~0u, equal, whose);
         }
-    }
-    while (at + length < end && source[at + length] == source[at + length - offset]) {
-        length++;
+        length += 8 * 32;
     }
     return length;
 }
@@ -204,36 +259,37 @@ struct Matches {
     uint16_t *offsets;
 };
 
-// About what a sequence takes; in LZ4 always as much.
-static __device__ uint32_t sequence_bits(bool lz4, uint32_t offset, uint32_t last) {
-    return lz4 ? 24 : offset == last ? 12 : 10 + highest_bit(offset + 3);
-}
-
-// A thread's stretch, from its beginning to its end: matches that pay.
-static __device__ uint32_t choose(const MatchShared *s, const unsigned char *source, uint32_t bytes, uint32_t stretch,
-                                  const uint16_t *candidates, uint32_t cost, bool lz4, const Matches &to) {
-    uint32_t end = (stretch + 1) * STRETCH < bytes ? (stretch + 1) * STRETCH : bytes;
-    uint32_t done = stretch == 0 ? 1 : stretch * STRETCH, at = done, count = 0, last = 0;
-    while ((at = next_candidate(s->bits, at, end)) < end) {
-        uint32_t offset = candidates[at], length = match_length(source, at, offset, end), back = 0;
-        while (at - back > done && at - back > offset && source[at - back - 1] == source[at - back - 1 - offset]) {
-            back++;
-        }
-        uint32_t bits = sequence_bits(lz4, offset, last), all = length + back;
-        bool pays = all >= LEAST_MATCH && all * cost >= 16 * bits;
-        if (pays || (offset == 1 && all >= LEAST_RUN)) {
-            to.starts[count] = (uint16_t)(at - back);
-            to.ends[count] = (uint16_t)(at + length - 1);
-            to.offsets[count] = (uint16_t)offset;
-            count++;
-            last = offset;
-            done = at = at + length;
-        } else {
-            // The same match from its next byte on is shorter still.
-            uint32_t lost = at + length < end ? at + length : end;
-            at++;
-            while (at < lost && (s->bits[at / 32] >> (at % 32) & 1) != 0 && candidates[at] == offset) {
-                at++;
+// What is taken of a stretch, by a warp, 32 positions at a time. Gives how many matches.
+static __device__ uint32_t choose(const unsigned char *source, uint32_t bytes, uint32_t begin, uint32_t end, const uint16_t *offsets,
+                                  const unsigned char *lengths, const Costs &costs, const Matches &to, uint32_t lane) {
+    uint32_t count = 0, done = begin;
+    Found next = found_at(offsets, lengths, bytes, begin + lane, costs);
+    for (uint32_t first = begin; first < end; first += 32) {
+        Found mine = next;
+        next = found_at(offsets, lengths, bytes, first + 32 + lane, costs);
+        int ahead = __shfl_down_sync(~0u, mine.saved, 1), behind = __shfl_sync(~0u, next.saved, 0);
+        ahead = lane == 31 ? behind : ahead;
+        bool pays = mine.saved >= 0 || (mine.offset == 1 && mine.length >= LEAST_RUN);
+        uint32_t left = __ballot_sync(~0u, pays && mine.offset > 0 && ahead <= mine.saved + (int)costs.literal);
+        left = done >= first + 32 ? 0 : done > first ? left & ~0u << (done - first) : left;
+        while (left != 0) {
+            int whose = __ffs((int)left) - 1;
+            uint32_t at = first + (uint32_t)whose, offset = __shfl_sync(~0u, mine.offset, whose);
+            uint32_t length = __shfl_sync(~0u, mine.length, whose);
+            if (length >= MOST_SAID) {
+                length = whole_length(source, bytes, at, offset, length, end, lane);
+            }
+            length = at + length < end ? length : end - at;
+            done = at + length;
+            left = done >= first + 32 ? 0 : left & ~0u << (done - first);
+            // Only where the stretch ends is there less.
+            if (length >= LEAST_MATCH) {
+                if (lane == 0) {
+                    to.starts[count] = (uint16_t)at;
+                    to.ends[count] = (uint16_t)(done - 1);
+                    to.offsets[count] = (uint16_t)offset;
+                }
+                count++;
             }
         }
     }
@@ -241,34 +297,45 @@ static __device__ uint32_t choose(const MatchShared *s, const unsigned char *sou
 }
 
 // Moves the matches of all stretches together, in place, and joins those that go on. Gives how many they are.
-static __device__ uint32_t join(const MatchShared *s, uint32_t stretches, const Matches &all) {
-    uint32_t total = 0, me = threadIdx.x;
-    for (uint32_t stretch = 0; stretch < stretches; stretch++) {
-        uint32_t count = s->found[stretch], from = stretch * STRETCH_MATCHES;
-        if (count == 0) {
-            continue;
-        }
-        uint16_t start = 0, end = 0, offset = 0;
-        if (me < count) {
-            start = all.starts[from + me];
-            end = all.ends[from + me];
-            offset = all.offsets[from + me];
-        }
-        bool goes_on = total > 0 && all.starts[from] == stretch * STRETCH && all.ends[total - 1] + 1u == all.starts[from] &&
+static __device__ uint32_t join(const MatchShared *s, uint32_t stretch, const Matches &all) {
+    uint32_t total = s->found[0];
+    for (uint32_t which = 1; which < STRETCHES; which++) {
+        uint32_t count = s->found[which], from = which * MATCHES_OF(stretch);
+        bool goes_on = count > 0 && total > 0 && all.ends[total - 1] + 1u == all.starts[from] &&
                        all.offsets[total - 1] == all.offsets[from];
-        __syncthreads();
-        uint32_t to = total + me - (goes_on ? 1 : 0);
-        if (me < count) {
-            if (me > 0 || !goes_on) {
-                all.starts[to] = start;
-                all.offsets[to] = offset;
+        uint32_t to = total - goes_on;
+        for (uint32_t first = 0; first < count; first += MATCH_THREADS) {
+            uint32_t me = first + threadIdx.x;
+            uint16_t start = 0, end = 0, offset = 0;
+            if (me < count) {
+                start = all.starts[from + me];
+                end = all.ends[from + me];
+                offset = all.offsets[from + me];
             }
-            all.ends[to] = end;
+            __syncthreads();
+            if (me < count) {
+                if (me > 0 || !goes_on) {
+                    all.starts[to + me] = start;
+                    all.offsets[to + me] = offset;
+                }
+                all.ends[to + me] = end;
+            }
+            __syncthreads();
         }
-        total += count - (goes_on ? 1 : 0);
-        __syncthreads();
+        total = to + count;
     }
     return total;
+}
+
+// Lets each match begin earlier, where the bytes before it are equal too and none of the one before.
+static __device__ void draw_to_front(const unsigned char *source, const Matches &matches, uint32_t count) {
+    for (uint32_t i = threadIdx.x; i < count; i += MATCH_THREADS) {
+        uint32_t start = matches.starts[i], offset = matches.offsets[i], done = i > 0 ? matches.ends[i - 1] + 1u : 0;
+        while (start > done && start > offset && source[start - 1] == source[start - 1 - offset]) {
+            start--;
+        }
+        matches.starts[i] = (uint16_t)start;
+    }
 }
 
 // Marks what lies in matches.
@@ -323,34 +390,41 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
     const unsigned char *source = unit_bytes(p, unit, place);
     uint16_t *counts = p.counts + 256 * unit;
     // A literal of LZ4's is a byte.
-    uint32_t without = p.lz4 ? 128 * literals : cost_of_literals(s, counts, literals), cost = without / literals;
-    if (!probe(s, source, bytes, cost)) {
+    uint32_t without = p.lz4 ? 128 * literals : cost_of_literals(s, counts, literals);
+    Costs costs = {without / literals, p.lz4 != 0};
+    if (!probe(s, source, bytes, costs)) {
         return;
     }
-    cost = cost < 14 ? 14 : cost;
-    uint16_t *candidates = p.candidates + unit * p.slot;
-    find_candidates(s, source, bytes, candidates);
-    uint32_t stretches = (bytes + STRETCH - 1) / STRETCH;
+    costs.literal = costs.literal < 14 ? 14 : costs.literal;
+    // What a position has found lies where the output will.
+    uint16_t *offsets = p.candidates + unit * p.slot;
+    unsigned char *lengths = p.out + unit * p.out_slot;
+    find_all(s, source, bytes, costs, offsets, lengths);
     uint16_t *list = p.matches + unit * p.most_matches * 3;
     Matches matches = {list, list + p.most_matches, list + 2 * p.most_matches};
-    // One lane of four: threads of a warp go their own ways.
-    if (threadIdx.x % 4 == 0 && threadIdx.x / 4 < stretches) {
-        uint32_t stretch = threadIdx.x / 4, from = stretch * STRETCH_MATCHES;
-        Matches here = {matches.starts + from, matches.ends + from, matches.offsets + from};
-        s->found[stretch] = choose(s, source, bytes, stretch, candidates, cost, p.lz4, here);
+    uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    uint32_t stretch = (uint32_t)next_multiple((bytes + STRETCHES - 1) / STRETCHES, 32), from = warp * MATCHES_OF(stretch);
+    uint32_t begin = warp * stretch < bytes ? warp * stretch : bytes, end = begin + stretch < bytes ? begin + stretch : bytes;
+    Matches mine = {matches.starts + from, matches.ends + from, matches.offsets + from};
+    uint32_t found = choose(source, bytes, begin, end, offsets, lengths, costs, mine, lane);
+    if (lane == 0) {
+        s->found[warp] = found;
     }
     __syncthreads();
-    uint32_t count = join(s, stretches, matches), covered = 0, bits = 0, before;
-    for (uint32_t i = threadIdx.x; i < count; i += MATCH_THREADS) {
-        uint32_t offset = matches.offsets[i];
-        covered += matches.ends[i] - matches.starts[i] + 1u;
-        bits += sequence_bits(p.lz4, offset, i > 0 ? matches.offsets[i - 1] : 0);
-    }
-    covered = sum_of_block(s->sums, covered, &before);
-    bits = sum_of_block(s->sums, bits, &before);
+    uint32_t count = join(s, stretch, matches), covered = 0, bits = 0, before;
     if (count == 0) {
         return;
     }
+    __syncthreads();
+    draw_to_front(source, matches, count);
+    __syncthreads();
+    for (uint32_t i = threadIdx.x; i < count; i += MATCH_THREADS) {
+        uint32_t offset = matches.offsets[i];
+        covered += matches.ends[i] - matches.starts[i] + 1u;
+        bits += sequence_bits(p.lz4, offset, i > 0 && matches.offsets[i - 1] == offset);
+    }
+    covered = sum_of_block(s->sums, covered, &before);
+    bits = sum_of_block(s->sums, bits, &before);
     for (uint32_t i = threadIdx.x; i < UNIT / 32; i += MATCH_THREADS) {
         s->bits[i] = 0;
     }
@@ -358,9 +432,9 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
     __syncthreads();
     mark(s, matches, count);
     __syncthreads();
-    uint32_t own = 0, lane = threadIdx.x % 32, left = bytes - covered;
-    Stretch mine = stretch_of(bytes, threadIdx.x / 32);
-    for (uint32_t group = mine.begin + lane; group < mine.end; group += 32) {
+    uint32_t own = 0, left = bytes - covered;
+    Stretch groups = stretch_of(bytes, warp);
+    for (uint32_t group = groups.begin + lane; group < groups.end; group += 32) {
         uint32_t literal = literal_bits_of(s, bytes, group);
         own += __popc(literal);
         count_bytes(&s->pack, *(const Wide *)(source + 16 * group), literal, lane);
@@ -368,8 +442,9 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
     sum_of_block(s->sums, own, &before);
     give_counts(&s->pack, s->counts);
     __syncthreads();
-    uint32_t with = (p.lz4 ? 128 * left : cost_of_literals(s, s->counts, left)) + 16 * bits;
-    if (with >= without + 16 * sequence_bits(p.lz4, 1, 1) * runs) {
+    // Lengths take some bits too.
+    uint32_t with = (p.lz4 ? 128 * left : cost_of_literals(s, s->counts, left)) + 16 * (bits + LENGTH_BITS * count);
+    if (with >= without + 16 * (sequence_bits(p.lz4, 1, true) + LENGTH_BITS) * runs) {
         return;
     }
     for (uint32_t byte = threadIdx.x; byte < 256; byte += MATCH_THREADS) {

@@ -12,12 +12,12 @@
 #define LEAST_PIECE_RUNS 16
 
 // Shares of the predefined tables (RFC 8878, 3.1.1.3.2.2).
-static __constant__ signed char LITERAL_SHARES[36] = {4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,  2,  1,  1,  1,  2,  2,
+static __constant__ int16_t LITERAL_SHARES[36] = {4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,  2,  1,  1,  1,  2,  2,
                                                       2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 1, 1,  1,  1,  -1, -1, -1, -1};
-static __constant__ signed char MATCH_SHARES[53] = {1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1,  1,  1,  1,  1,  1,  1,  1,  1, 1, 1, 1,
+static __constant__ int16_t MATCH_SHARES[53] = {1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1,  1,  1,  1,  1,  1,  1,  1,  1, 1, 1, 1,
                                                     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,  1,  1,  1,  1,  -1, -1, -1, -1, -1, -1, -1};
 
-static __constant__ signed char OFFSET_SHARES[29] = {1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1,  1,  1,
+static __constant__ int16_t OFFSET_SHARES[29] = {1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1,  1,  1,
                                                      1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1};
 
 // In the order in which their tables stand.
@@ -31,14 +31,14 @@ struct SequencesShared {
     uint32_t counts[CHAINS][FSE_SYMBOLS];
     uint32_t ends[CHAINS][SEQUENCES_THREADS];
     uint32_t bits[SEQUENCES_THREADS / 32];
-    signed char shares[CHAINS][FSE_SYMBOLS];
+    int16_t shares[CHAINS][FSE_SYMBOLS];
     unsigned char spread[CHAINS][1 << FSE_BITS];
     unsigned char description[CHAINS][DESCRIPTION];
     uint32_t described[CHAINS];
     uint32_t mode[CHAINS];
 };
 
-static_assert(sizeof(SequencesShared) <= 6144, "as much as it is launched with");
+static_assert(sizeof(SequencesShared) <= 7168, "as much as it is launched with");
 
 // A length as its code, and the bits behind it (RFC 8878, 3.1.1.3.2.1.1).
 static __device__ uint32_t literal_code(uint32_t length) {
@@ -115,7 +115,7 @@ struct Runs {
 };
 
 // Bits that the symbols take by a distribution, in 1/16: what is compared, so that no float is rounded in two ways.
-static __device__ uint32_t cost_of(const uint32_t *counts, const signed char *shares, uint32_t symbols, uint32_t log) {
+static __device__ uint32_t cost_of(const uint32_t *counts, const int16_t *shares, uint32_t symbols, uint32_t log) {
     uint32_t cost = 0;
     for (uint32_t s = 0; s < symbols; s++) {
         if (counts[s] > 0) {
@@ -130,7 +130,7 @@ static __device__ uint32_t cost_of(const uint32_t *counts, const signed char *sh
 
 // Makes the table of a chain: of one symbol, predefined, or described, whichever takes the fewest bits.
 static __device__ void make_table(SequencesShared *s, int chain, uint32_t total) {
-    const signed char *predefined = chain == OF_LITERALS ? LITERAL_SHARES : chain == OF_OFFSETS ? OFFSET_SHARES : MATCH_SHARES;
+    const int16_t *predefined = chain == OF_LITERALS ? LITERAL_SHARES : chain == OF_OFFSETS ? OFFSET_SHARES : MATCH_SHARES;
     uint32_t known = chain == OF_LITERALS ? 36 : chain == OF_OFFSETS ? 29 : 53, symbols = 0, kinds = 0;
     uint32_t predefined_log = chain == OF_OFFSETS ? 5 : 6;
     const uint32_t *counts = s->counts[chain];
@@ -149,7 +149,7 @@ static __device__ void make_table(SequencesShared *s, int chain, uint32_t total)
     uint32_t usual = cost_of(counts, predefined, symbols, predefined_log);
     uint32_t log = highest_bit(total) >= 8 ? FSE_BITS : 6;
     if (total >= 16) {
-        signed char *shares = s->shares[chain];
+        int16_t *shares = s->shares[chain];
         fse_shares(shares, counts, symbols, total, log, 3 << (log - 2));
         BitWriter to = {s->description[chain], DESCRIPTION, 0, 0, 0};
         fse_describe(&to, shares, symbols, log);

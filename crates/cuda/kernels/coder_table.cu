@@ -18,13 +18,13 @@ struct TableShared {
     unsigned char weights[256];
     unsigned char tree[TREE_ROOM];
     Fse fse;
-    signed char shares[16];
+    int16_t shares[16];
     unsigned char spread[1 << FSE_BITS];
     uint32_t longest;
     uint32_t bytes;
 };
 
-static_assert(TABLE_WARPS * sizeof(TableShared) <= 16384, "as much as it is launched with");
+static_assert(TABLE_WARPS * sizeof(TableShared) <= 17408, "as much as it is launched with");
 
 // Ascending, by all lanes.
 static __device__ void sort_keys(uint32_t *keys, uint32_t lane) {

@@ -18,14 +18,14 @@ const LEAST_RUN: u64 = 9;
 /// Threads of a block, and bytes of its shared memory: as the kernels assert.
 const FILTER: (u32, u32) = (256, 0);
 const ANALYZE: (u32, u32) = (256, 29_056);
-const TABLE: (u32, u32) = (128, 16_384);
+const TABLE: (u32, u32) = (128, 17_408);
 const ENCODE: (u32, u32) = (512, 12_672);
 /// The same for units that are so small that fewer threads do.
 const ENCODE_SMALL: (u32, u32) = (128, 12_672);
 const SMALL_UNIT: u64 = 8192;
-const SEQUENCES: (u32, u32) = (128, 6144);
+const SEQUENCES: (u32, u32) = (128, 7168);
 const LZ4: (u32, u32) = (256, 32);
-const MATCH: (u32, u32) = (256, 41_984);
+const MATCH: (u32, u32) = (256, 49_152);
 const PLACE: (u32, u32) = (128, 0);
 const ASSEMBLE: (u32, u32) = (256, 0);
 /// Units, or chunks, that a block of threads takes.
@@ -117,9 +117,9 @@ struct CoderParams {
 
 /// Bytes of `Unit`.
 const UNIT_RECORD: u64 = 68;
-/// Bytes that one thread looks for matches in, and how many it finds at the most.
-const STRETCH: u64 = 1024;
-const STRETCH_MATCHES: u64 = 206;
+/// Parts of a unit in which matches are chosen, and bytes of the shortest.
+const STRETCHES: u64 = 8;
+const LEAST_MATCH: u64 = 5;
 
 impl Coder {
     /// Prepares it for batches of `chunks` chunks of `chunk_bytes` bytes, of elements of `element` bytes.
@@ -215,7 +215,8 @@ impl Coder {
     }
 
     fn most_matches(&self) -> u64 {
-        self.slot.div_ceil(STRETCH) * STRETCH_MATCHES
+        let stretch = self.slot.div_ceil(STRETCHES).next_multiple_of(32);
+        (STRETCHES * (stretch / LEAST_MATCH + 2)).next_multiple_of(2)
     }
 
     /// Where each list lies for groups of so many chunks, and where the last ends.

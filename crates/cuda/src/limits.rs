@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cudarc::driver::sys::CUdevice_attribute;
 use device::{Device, EncodeJob, Error, Home, Lane, Mark, Name, Operation, Read, Region, Write};
 use plan::Codec;
 
@@ -168,6 +169,31 @@ pub fn encode(
     let bench = Bench::new((ordinal, by), codec, (chunk_bytes, element), batch)?;
     bench.once(0)?;
     (1..=times).map(|generation| bench.once(generation)).collect()
+}
+
+/// What a GPU can do at most in a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ceilings {
+    /// Bytes that its memory moves: by its clock and its width.
+    pub bytes: f64,
+    /// Instructions that its processors issue, each for a lane of a warp: four warps a clock on each of them.
+    pub instructions: f64,
+}
+
+/// The ceilings of a GPU, by what its driver says of its clocks.
+///
+/// # Errors
+/// There is no such GPU.
+pub fn ceilings(ordinal: u32) -> Result<Ceilings, Error> {
+    const LANES: f64 = 4.0 * 32.0;
+    let context = Context::open(ordinal)?;
+    let of = |which| f64::from(context.attribute(which));
+    let memory = of(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE) * 1e3;
+    let width = of(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH) / 8.0;
+    let clock = of(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_CLOCK_RATE) * 1e3;
+    let processors = of(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+    // Memory moves bits at either edge of its clock.
+    Ok(Ceilings { bytes: 2.0 * memory * width, instructions: processors * clock * LANES })
 }
 
 /// Time that each kernel of our own coder takes for the chunks that lie in `batch`, by the GPU's own clock: the sum over the

@@ -91,6 +91,7 @@ fn every_scenario_is_measured() {
         assert_eq!(object["streams"], streams);
         assert!(object["device"].as_str().unwrap().starts_with("host"), "{object}");
         assert_eq!(object["device_memory"], Value::Null);
+        assert_eq!(object["coder"], Value::Null);
         check_one_stream(&object["one_stream"], streams);
         assert_eq!(limits(&object), ["memcpy", "codec alone"]);
         assert!(object["chunk_bytes"].as_u64().unwrap() <= 64 << 10);

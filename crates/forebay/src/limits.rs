@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use crate::Plan;
 
 pub use disk::{Way, write};
-pub use gpu::{Direction, Gpu, Link};
+pub use gpu::{Ceilings, Direction, Gpu, Kernels, Link};
 
 /// Why a limit could not be measured.
 #[derive(Debug, thiserror::Error)]

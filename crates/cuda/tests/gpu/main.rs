@@ -16,7 +16,7 @@ use cuda::{CoderChoice, Cuda};
 use device::{Checked, Device, EncodeJob, Home, Lane, Name, Read, Region, Write};
 use forebay_cuda as cuda;
 use host::codec::Decoder;
-use plan::{Blosc, BloscInner, Codec, Shuffle};
+use plan::Codec;
 
 fn decode(codec: &Codec, encoded: &[u8], chunk: usize, _element: usize) -> Vec<u8> {
     let mut out = vec![0; chunk];
@@ -43,30 +43,14 @@ fn the_gpu_keeps_the_contract_without_a_codec() {
     device::contract::check(&Cuda::open(0).unwrap(), &[], &decode);
 }
 
-/// Codecs of our own coder's.
-const OWN: [Codec; 7] = [
-    Codec::Zstd { level: 1 },
-    Codec::Zstd { level: 3 },
-    blosc(BloscInner::Zstd, 5, Shuffle::No),
-    blosc(BloscInner::Zstd, 1, Shuffle::Byte),
-    blosc(BloscInner::Zstd, 5, Shuffle::Byte),
-    blosc(BloscInner::Zstd, 5, Shuffle::Bit),
-    blosc(BloscInner::Lz4, 5, Shuffle::Byte),
-];
-
-/// Level 1 takes runs, the others look for matches.
-const fn blosc(inner: BloscInner, level: u8, shuffle: Shuffle) -> Codec {
-    Codec::Blosc(Blosc { inner, level, shuffle, block: None })
-}
-
 /// Our own coder, also under a checker.
 #[test]
 #[ignore = "needs a GPU"]
 fn our_coder_keeps_the_contract() {
     let open = || Cuda::open(0).unwrap().with_coder(CoderChoice::Own);
-    device::contract::check(&open(), &OWN, &decode);
+    device::contract::check(&open(), &made::OWN, &decode);
     let device = Checked::new(open());
-    device::contract::check(&device, &OWN, &decode);
+    device::contract::check(&device, &made::OWN, &decode);
     device.verdict().unwrap();
 }
 
@@ -187,6 +171,59 @@ fn check(codec: &Codec, (size, element): (usize, usize), data: &[u8], frames: &[
     }
 }
 
+/// Chunks on the GPU, with room for what becomes of them.
+struct Batch<'a> {
+    device: &'a Cuda,
+    chunks: usize,
+    stride: usize,
+    /// The chunks here and there, their frames, and the bytes of those.
+    up: Region,
+    pool: Region,
+    scratch: Region,
+    sizes: Region,
+}
+
+impl<'a> Batch<'a> {
+    fn new(device: &'a Cuda, worst_case: usize, size: usize, data: &[u8]) -> Batch<'a> {
+        let (chunks, stride) = (data.len() / size, worst_case.next_multiple_of(16));
+        let on = |home, bytes| device.allocate(home, bytes, Name::of("test")).unwrap();
+        let (up, pool) = (on(Home::Host, data.len()), on(Home::Device, data.len()));
+        let (scratch, sizes) = (on(Home::Device, chunks * stride), on(Home::Device, chunks * 8));
+        write(&up).bytes().unwrap().copy_from_slice(data);
+        Batch { device, chunks, stride, up, pool, scratch, sizes }
+    }
+
+    /// Queues what brings the chunks up and encodes them.
+    fn queue(&self, encoder: &dyn device::Encoder) {
+        self.copy(&self.up, &self.pool);
+        let job = EncodeJob {
+            chunks: self.chunks as u32,
+            pool: read(&self.pool),
+            scratch: write(&self.scratch),
+            stride: self.stride as u64,
+            sizes: write(&self.sizes),
+        };
+        encoder.encode(Lane::Compress, job).unwrap();
+    }
+
+    fn copy(&self, from: &Region, to: &Region) {
+        let job = device::CopyJob { from: read(from), to: write(to) };
+        self.device.copy(Lane::Compress, job).unwrap();
+    }
+
+    /// Waits, and gives the frames.
+    fn frames(&self) -> Vec<Vec<u8>> {
+        let on = |bytes| self.device.allocate(Home::Host, bytes, Name::of("test")).unwrap();
+        let (down, lengths) = (on(self.scratch.len()), on(self.sizes.len()));
+        self.copy(&self.scratch, &down);
+        self.copy(&self.sizes, &lengths);
+        self.device.synchronize().unwrap();
+        let (down, lengths) = (read(&down).bytes().unwrap(), read(&lengths).bytes().unwrap());
+        let lengths = lengths.as_chunks::<8>().0.iter().map(|length| u64::from_le_bytes(*length) as usize);
+        lengths.enumerate().map(|(i, length)| down[i * self.stride..][..length].to_vec()).collect()
+    }
+}
+
 /// What becomes of the chunks that lie in `data` one after another.
 fn encoded(
     device: &Cuda,
@@ -195,29 +232,42 @@ fn encoded(
     (size, element): (usize, usize),
     data: &[u8],
 ) -> Vec<Vec<u8>> {
-    let chunks = data.len() / size;
     let encoder = device.prepare(codec, most as u64, size, element).unwrap();
-    let stride = encoder.worst_case().next_multiple_of(16);
-    let on = |home, bytes| device.allocate(home, bytes, Name::of("test")).unwrap();
-    let (up, pool) = (on(Home::Host, data.len()), on(Home::Device, data.len()));
-    let (scratch, sizes) = (on(Home::Device, chunks * stride), on(Home::Device, chunks * 8));
-    write(&up).bytes().unwrap().copy_from_slice(data);
-    device.copy(Lane::Compress, device::CopyJob { from: read(&up), to: write(&pool) }).unwrap();
-    let job = EncodeJob {
-        chunks: chunks as u32,
-        pool: read(&pool),
-        scratch: write(&scratch),
-        stride: stride as u64,
-        sizes: write(&sizes),
-    };
-    encoder.encode(Lane::Compress, job).unwrap();
-    let (down, lengths) = (on(Home::Host, chunks * stride), on(Home::Host, chunks * 8));
-    device.copy(Lane::Compress, device::CopyJob { from: read(&scratch), to: write(&down) }).unwrap();
-    device.copy(Lane::Compress, device::CopyJob { from: read(&sizes), to: write(&lengths) }).unwrap();
-    device.synchronize().unwrap();
-    let (down, lengths) = (read(&down).bytes().unwrap(), read(&lengths).bytes().unwrap());
-    let lengths = lengths.as_chunks::<8>().0.iter().map(|length| u64::from_le_bytes(*length) as usize);
-    lengths.enumerate().map(|(i, length)| down[i * stride..][..length].to_vec()).collect()
+    let batch = Batch::new(device, encoder.worst_case(), size, data);
+    batch.queue(&*encoder);
+    batch.frames()
+}
+
+/// Bytes are those of the emulator, which a test of its own keeps in the table.
+#[test]
+#[ignore = "needs a GPU"]
+fn our_coder_writes_what_the_emulator_writes() {
+    let device = Cuda::open(0).unwrap();
+    let got = made::fingerprints(|codec, (size, element), data| {
+        encoded(&device, codec, data.len() / size, (size, element), data)
+    });
+    let others = made::others(&got);
+    assert!(others.is_empty(), "{} lines are not the emulator's:\n{}", others.len(), others.join("\n"));
+    println!("{} lines, all the emulator's", got.lines().count());
+}
+
+/// Batches that are queued one behind the other, eight of them, two kinds in turn, are what each is alone.
+#[test]
+#[ignore = "needs a GPU"]
+fn batches_in_flight_do_not_disturb_each_other() {
+    let device = Cuda::open(0).unwrap();
+    let (size, chunks) = (65_536, 64);
+    let data = [made::Kind::Camera, made::Kind::Text].map(|kind| kind.bytes(2, chunks * size, 5));
+    for codec in made::OWN {
+        let alone = [0, 1].map(|i| encoded(&device, &codec, chunks, (size, 2), &data[i]));
+        let encoder = device.prepare(&codec, chunks as u64, size, 2).unwrap();
+        let batches: Vec<_> =
+            (0..8).map(|i| Batch::new(&device, encoder.worst_case(), size, &data[i % 2])).collect();
+        batches.iter().for_each(|batch| batch.queue(&*encoder));
+        for (i, batch) in batches.iter().enumerate() {
+            assert!(batch.frames() == alone[i % 2], "{codec:?}: batch {i}");
+        }
+    }
 }
 
 /// Our coder on chunks of every kind and of many sizes: they decode, and eight runs give the same bytes.
@@ -228,7 +278,7 @@ fn our_coder_writes_what_readers_read() {
     for kind in made::KINDS {
         for size in [16, 100, 4096, 20_002, 65_536, 262_144, 1_500_000] {
             let data = kind.bytes(2, 3 * size, size as u64);
-            for (codec, element) in OWN.into_iter().flat_map(|codec| [1, 2, 8].map(|e| (codec, e))) {
+            for (codec, element) in made::OWN.into_iter().flat_map(|codec| [1, 2, 8].map(|e| (codec, e))) {
                 let first = encoded(&device, &codec, 3, (size, element), &data);
                 check(&codec, (size, element), &data, &first);
                 for _ in 1..8 {
@@ -254,7 +304,7 @@ fn our_coder_measured() {
         let once = kind.bytes(2, 32 << 20, 7);
         let data: Vec<u8> = once.iter().copied().cycle().take(batch).collect();
         for chunk in [64 << 10, 256 << 10, 1 << 20] {
-            for (by, codec) in OWN
+            for (by, codec) in made::OWN
                 .map(|codec| (CoderChoice::Own, codec))
                 .into_iter()
                 .chain([(CoderChoice::Nvcomp, Codec::Zstd { level: 0 })])

@@ -1,4 +1,57 @@
-//! Chunks of several kinds, for our coder's tests.
+//! Chunks of several kinds, for our coder's tests, and what becomes of them: on the emulator and on every GPU the same.
+
+use std::fmt::Write as _;
+
+use plan::{Blosc, BloscInner, Codec, Shuffle};
+
+/// Codecs of our own coder's.
+pub(crate) const OWN: [Codec; 7] = [
+    Codec::Zstd { level: 1 },
+    Codec::Zstd { level: 3 },
+    blosc(BloscInner::Zstd, 5, Shuffle::No),
+    blosc(BloscInner::Zstd, 1, Shuffle::Byte),
+    blosc(BloscInner::Zstd, 5, Shuffle::Byte),
+    blosc(BloscInner::Zstd, 5, Shuffle::Bit),
+    blosc(BloscInner::Lz4, 5, Shuffle::Byte),
+];
+
+/// Level 1 takes runs, the others look for matches.
+const fn blosc(inner: BloscInner, level: u8, shuffle: Shuffle) -> Codec {
+    Codec::Blosc(Blosc { inner, level, shuffle, block: None })
+}
+
+/// A line for each kind and codec: its name, and a number of all bytes of all frames of chunks of some sizes (FNV-1a of 64 bits).
+/// `encode` makes frames of the chunks of so many bytes, of elements of so many, that lie one after another.
+pub(crate) fn fingerprints(mut encode: impl FnMut(&Codec, (usize, usize), &[u8]) -> Vec<Vec<u8>>) -> String {
+    let sizes = [(16, 1), (100, 4), (4096, 2), (20_002, 2), (65_536, 2), (150_000, 8)];
+    let mut lines = String::new();
+    for (kind, codec) in KINDS.into_iter().flat_map(|kind| OWN.map(|codec| (kind, codec))) {
+        let mut number = 0xCBF2_9CE4_8422_2325_u64;
+        for (size, element) in sizes {
+            let data = kind.bytes(element, 2 * size, size as u64);
+            for frame in encode(&codec, (size, element), &data) {
+                let bytes = (frame.len() as u64).to_le_bytes().into_iter().chain(frame);
+                number = bytes.fold(number, |n, b| (n ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));
+            }
+        }
+        let name = match codec {
+            Codec::Blosc(b) => format!("blosc {:?}:{} {:?}", b.inner, b.level, b.shuffle),
+            _ => format!("{codec:?}"),
+        };
+        writeln!(lines, "{kind:?} {name} {number:016x}").expect("a string takes it");
+    }
+    lines
+}
+
+/// What [`fingerprints`] are; the emulator's, which its test compares.
+pub(crate) const FINGERPRINTS: &str = include_str!("fingerprints.txt");
+
+/// Lines of `got` that are not those of the table.
+pub(crate) fn others(got: &str) -> Vec<&str> {
+    let known: Vec<_> = FINGERPRINTS.lines().collect();
+    let strange = got.lines().enumerate().filter(|(i, line)| known.get(*i) != Some(line));
+    strange.map(|(_, line)| line).collect()
+}
 
 /// What chunks look like.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +87,7 @@ pub(crate) const KINDS: [Kind; 10] = [
     Kind::Half,
 ];
 
-fn mix(n: u64) -> u64 {
+pub(crate) fn mix(n: u64) -> u64 {
     let z = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -12,6 +12,7 @@ mod data;
 #[allow(dead_code, reason = "as above")]
 mod draw;
 mod emulator;
+mod fuzz;
 #[path = "../made/mod.rs"]
 mod made;
 mod reduce;

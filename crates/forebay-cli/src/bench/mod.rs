@@ -7,6 +7,7 @@ mod gpu;
 mod images;
 mod ingest;
 mod job;
+mod kernels;
 mod machine;
 mod pieces;
 mod report;

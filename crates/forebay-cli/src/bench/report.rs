@@ -10,7 +10,7 @@ use super::rounds::Measured;
 use super::run::Run;
 use super::series::Series;
 use super::yardsticks::Limit;
-use super::{Ingest, Job, RING, slots};
+use super::{Ingest, Job, RING, kernels, slots};
 use crate::args::codec;
 use crate::{human, levels, progress};
 
@@ -25,6 +25,7 @@ impl Outcome<'_> {
     pub(crate) fn text(&self) -> String {
         let head: Vec<_> = self.head().into_iter().map(|(name, text)| vec![name.to_owned(), text]).collect();
         let mut parts = vec![human::table(&head, &[]), human::table(&self.rates(), &[1, 2, 3, 4])];
+        parts.extend(self.kernels().map(|shares| human::table(&kernels::rows(&shares), &[1, 2, 3])));
         parts.extend(
             self.measured.limits.iter().filter_map(|l| l.absent.clone()).map(|a| format!("  note: {a}")),
         );
@@ -164,6 +165,11 @@ impl Outcome<'_> {
             rows.push(row("the other build", &other.rates, [share, other.program.display().to_string()]));
         }
         rows
+    }
+
+    /// What kernels of our own coder take of the GPU.
+    fn kernels(&self) -> Option<Vec<kernels::Share>> {
+        Some(kernels::shares(self.measured.kernels.as_ref()?, self.ratio()))
     }
 
     /// What is reached of the slowest of them, round by round.

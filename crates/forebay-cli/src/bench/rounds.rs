@@ -1,6 +1,8 @@
 //! Rounds: a run, each limit once, and another build once, in turn, so that what else the machine does meets all of
 //! them alike.
 
+use forebay::limits::Kernels;
+
 use super::run::{DeviceMemory, Run, run};
 use super::series::Series;
 use super::yardsticks::{Limit, Yardsticks};
@@ -17,6 +19,8 @@ pub(crate) struct Measured {
     /// Seconds that one writer took for the bytes of all, where there are several.
     pub(crate) alone: Option<Series>,
     pub(crate) limits: Vec<Limit>,
+    /// What the kernels of our own coder took, where it compresses on a GPU.
+    pub(crate) kernels: Option<Kernels>,
     /// Threads that limits were measured with.
     pub(crate) threads: usize,
     pub(crate) against: Option<Against>,
@@ -51,9 +55,10 @@ pub(crate) fn measure(job: &Job, mut against: Option<Against>, stop: &Stop) -> R
             }
         }
     }
-    let threads = yardsticks.threads();
+    steps.detail("the end", "kernels of the coder");
+    let (threads, kernels) = (yardsticks.threads(), yardsticks.kernels());
     let (first_memory, alone) = (first.memory, alone.map(|(_, seconds)| seconds));
-    Ok(Measured { runs, first_memory, alone, limits: yardsticks.done(), threads, against })
+    Ok(Measured { runs, first_memory, alone, limits: yardsticks.done(), kernels, threads, against })
 }
 
 /// What is measured next.

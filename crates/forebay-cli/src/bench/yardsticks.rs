@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use forebay::Plan;
-use forebay::limits::{self, Chunks, Error, Threads, Way};
+use forebay::limits::{self, Chunks, Error, Kernels, Threads, Way};
 
 use super::gpu;
 use super::run::Run;
@@ -103,6 +103,13 @@ impl<'a> Yardsticks<'a> {
             Err(error) => return Err(failed(error)),
         }
         Ok(())
+    }
+
+    /// What each kernel of the coder takes, once; `None` where there is no such coder, or where the limit of the codec says already
+    /// why it cannot be measured.
+    pub(crate) fn kernels(&self) -> Option<Kernels> {
+        let gpu = self.job.gpu.filter(|_| !self.plan.codec.is_none())?;
+        gpu.kernels(&self.plan, &self.job.source).ok().flatten()
     }
 
     fn measure(&mut self, kind: Kind) -> Result<(Duration, u64), Error> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cuda::limits as device;
+pub use cuda::limits::Ceilings;
 use rayon::prelude::*;
 
 use super::{Error, Threads, copy, laid_out};
@@ -11,6 +12,17 @@ use crate::{CoderChoice, DeviceChoice, Options, Plan};
 /// The GPU that a run uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gpu(u32, CoderChoice);
+
+/// What the kernels of our own coder took for a batch.
+#[derive(Clone, Debug)]
+pub struct Kernels {
+    /// Bytes of the batch.
+    pub input: u64,
+    /// Each kernel by name, in order.
+    pub times: Vec<(String, Duration)>,
+    /// What the GPU can do at most.
+    pub ceilings: Ceilings,
+}
 
 /// Where bytes go over the link to a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,21 +79,41 @@ impl Gpu {
     /// # Errors
     /// There is not as much memory; the codec fails.
     pub fn encode(&self, plan: &Plan, source: &[u8], times: u64) -> Result<Vec<Duration>, Error> {
-        let epoch = plan.epoch_bytes as usize;
-        let of_epoch = (plan.grid.chunks_per_epoch * plan.chunk_bytes) as usize;
-        let epochs = source.len() / epoch;
-        if epochs == 0 {
-            return Err(Error::Gpu(format!("{} bytes hold no epoch of {epoch}", source.len())));
-        }
-        let mut batch = vec![0; plan.batch_epochs as usize * of_epoch];
-        let each = batch.par_chunks_mut(of_epoch).enumerate();
-        each.for_each(|(e, chunks)| {
-            let e = e % epochs;
-            chunks.copy_from_slice(&laid_out(plan, &source[e * epoch..(e + 1) * epoch]));
-        });
-        let chunk = (plan.chunk_bytes as usize, plan.dtype.size());
+        let (batch, chunk) = (batch_of(plan, source)?, (plan.chunk_bytes as usize, plan.dtype.size()));
         device::encode((self.0, self.1), &plan.codec, chunk, &batch, times).map_err(failed)
     }
+
+    /// Time that each kernel of our own coder takes for such a batch, and what the GPU can do at most; `None` where another
+    /// coder compresses.
+    ///
+    /// # Errors
+    /// As [`Gpu::encode`].
+    pub fn kernels(&self, plan: &Plan, source: &[u8]) -> Result<Option<Kernels>, Error> {
+        if self.1 != CoderChoice::Own {
+            return Ok(None);
+        }
+        let (batch, chunk) = (batch_of(plan, source)?, (plan.chunk_bytes as usize, plan.dtype.size()));
+        let times = device::kernels(self.0, &plan.codec, chunk, &batch).map_err(failed)?;
+        let ceilings = device::ceilings(self.0).map_err(failed)?;
+        Ok(Some(Kernels { input: batch.len() as u64, times, ceilings }))
+    }
+}
+
+/// A full batch of `plan`, filled with whole epochs of frames from `source`, cycled.
+fn batch_of(plan: &Plan, source: &[u8]) -> Result<Vec<u8>, Error> {
+    let epoch = plan.epoch_bytes as usize;
+    let of_epoch = (plan.grid.chunks_per_epoch * plan.chunk_bytes) as usize;
+    let epochs = source.len() / epoch;
+    if epochs == 0 {
+        return Err(Error::Gpu(format!("{} bytes hold no epoch of {epoch}", source.len())));
+    }
+    let mut batch = vec![0; plan.batch_epochs as usize * of_epoch];
+    let each = batch.par_chunks_mut(of_epoch).enumerate();
+    each.for_each(|(e, chunks)| {
+        let e = e % epochs;
+        chunks.copy_from_slice(&laid_out(plan, &source[e * epoch..(e + 1) * epoch]));
+    });
+    Ok(batch)
 }
 
 /// The link to a GPU, and pinned memory at this end of it.

@@ -4,6 +4,7 @@ use forebay::AppendTime;
 use serde_json::{Map, Value, json};
 
 use super::Outcome;
+use crate::bench::kernels;
 use crate::bench::run::Run;
 use crate::bench::yardsticks::Limit;
 use crate::{layout, levels, progress};
@@ -49,6 +50,7 @@ impl Outcome<'_> {
             "machine": job.machine.json(),
             "forebay": self.pipeline(),
             "limits": self.measured.limits.iter().map(|l| self.limit(l)).collect::<Vec<_>>(),
+            "coder": self.kernels().map(|shares| kernels::json(&shares)),
             "binds": self.binds().map(|l| l.name),
             "share": self.share().map(|s| s.json()),
             "one_stream": self.alone().map(|alone| json!({

@@ -134,11 +134,16 @@ extern "C" __global__ void __launch_bounds__(ANALYZE_THREADS) coder_analyze(cons
         shared->equal[0] = 0;
         shared->equal[(bytes + 15) / 16 + 1] = 0;
     }
+    if (p.filtered) {
+        fill_up(p.filtered + unit * p.slot, bytes);
+    }
+    __syncthreads();
     find_equal(shared, source, bytes, mine, lane);
     __syncthreads();
     Totals totals = count_runs(shared, bytes, mine, lane);
     if (totals.runs > 0) {
         list_runs(p, shared, unit, source, bytes, mine, totals, lane);
+        fill_up(p.literals + unit * p.slot, totals.literals);
     } else {
         for (uint32_t group = mine.begin + lane; group < mine.end; group += 32) {
             count_bytes(&shared->pack, *(const Wide *)(source + 16 * group), valid_bits(bytes, group), lane);

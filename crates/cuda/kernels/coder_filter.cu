@@ -144,10 +144,10 @@ static __device__ void put_some_bits(const Target &to, const unsigned char *sour
     }
 }
 
-static __device__ void put_copied(const Target &to, const unsigned char *source, uint64_t first, uint64_t end) {
+static __device__ void put_copied(const Target &to, const unsigned char *source, uint64_t first, uint64_t end, uint64_t left) {
     unsigned char *there = to.at(0, first);
     if (end - first == 16) {
-        *(Wide *)there = load_anywhere(source + first);
+        *(Wide *)there = load_anywhere(source + first, left);
         return;
     }
     for (uint64_t i = first; i < end; i++) {
@@ -168,7 +168,7 @@ template <int ELEMENT> static __device__ void filter(const CoderParams &p) {
     for (uint64_t first = per * thread; first < elements; first += per * threads) {
         uint64_t end = first + per < elements ? first + per : elements;
         if (is_plain) {
-            put_copied(to, source, first, end);
+            put_copied(to, source, first, end, bytes - first);
         } else if (whole && end - first == per) {
             const int KNOWN = ELEMENT > 0 ? ELEMENT : 1;
             if (p.filter == BYTES) {

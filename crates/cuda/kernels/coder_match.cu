@@ -451,6 +451,7 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
         counts[byte] = s->counts[byte];
     }
     pack_literals(s, source, bytes, p.literals + unit * p.slot, before);
+    fill_up(p.literals + unit * p.slot, left);
     if (threadIdx.x == 0) {
         about->literals = left;
         about->sequences = count;

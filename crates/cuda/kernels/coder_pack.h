@@ -23,6 +23,14 @@ static __device__ uint32_t byte_at(const Wide &wide, int i) {
     return wide.word[i / 4] >> (8 * (i % 4)) & 255;
 }
 
+// Kernels read 16 bytes at a time: what the last of them lack is zero.
+static __device__ void fill_up(unsigned char *bytes, uint32_t count) {
+    uint32_t at = count + threadIdx.x;
+    if (at < (count + 15) / 16 * 16) {
+        bytes[at] = 0;
+    }
+}
+
 // A stretch of groups of 16 bytes, that of a warp.
 struct Stretch {
     uint32_t begin;

@@ -32,8 +32,9 @@ static __device__ uint64_t next_multiple(uint64_t n, uint64_t of) {
     return (n + of - 1) / of * of;
 }
 
-// Sixteen bytes at any address: from the aligned words that they lie in.
-static __device__ Wide load_anywhere(const unsigned char *from) {
+// Sixteen bytes at any address: from the aligned words that they lie in. Behind the first of them lie `left` at least that somebody
+// has written; no word is read that holds others.
+static __device__ Wide load_anywhere(const unsigned char *from, uint64_t left) {
     uint64_t address = (uint64_t)from;
     uint32_t shift = (uint32_t)(address & 3) * 8;
     if ((address & 15) == 0) {
@@ -47,8 +48,15 @@ static __device__ Wide load_anywhere(const unsigned char *from) {
         wide.word[i] = __funnelshift_r(low, high, shift);
         low = high;
     }
-    // The fifth word is read only where some of it is asked for: it may lie past the end.
-    wide.word[3] = shift == 0 ? low : __funnelshift_r(low, words[4], shift);
+    uint32_t last = 0, cut = (uint32_t)(address & 3);
+    if (shift > 0 && left >= 20 - cut) {
+        last = words[4];
+    } else {
+        for (uint32_t i = 0; i < cut; i++) {
+            last |= (uint32_t)from[16 - cut + i] << (8 * i);
+        }
+    }
+    wide.word[3] = __funnelshift_r(low, last, shift);
     return wide;
 }
 
@@ -61,7 +69,7 @@ static __device__ void copy_by_block(unsigned char *to, const unsigned char *fro
         to[threadIdx.x] = from[threadIdx.x];
     }
     for (uint64_t i = threadIdx.x; i < wide; i += blockDim.x) {
-        *(Wide *)(to + head + 16 * i) = load_anywhere(from + head + 16 * i);
+        *(Wide *)(to + head + 16 * i) = load_anywhere(from + head + 16 * i, bytes - head - 16 * i);
     }
     uint64_t rest = head + 16 * wide + threadIdx.x;
     if (rest < bytes) {

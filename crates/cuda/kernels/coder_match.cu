@@ -32,8 +32,9 @@
 #define ASKED 128
 #define COMPARED 24u
 #define PROBE_LOG 12
-// Bits of lengths that are not counted where matches are chosen.
+// Bits of lengths, and of offsets where not all are the same, that are not counted where matches are chosen.
 #define LENGTH_BITS 2
+#define OFFSET_BITS 1
 // Fewer bytes are not probed.
 #define LEAST_PROBED 8192
 // The part of the literals' bits that must come back.
@@ -447,8 +448,7 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
     sum_of_block(s->sums, own, &before);
     give_counts(&s->pack, s->counts);
     __syncthreads();
-    // Lengths take some bits too.
-    uint32_t with = (p.lz4 ? 128 * left : cost_of_literals(s, s->counts, left)) + 16 * (bits + LENGTH_BITS * count);
+    uint32_t with = (p.lz4 ? 128 * left : cost_of_literals(s, s->counts, left)) + 16 * (bits + (LENGTH_BITS + OFFSET_BITS) * count);
     if (with >= without + 16 * (sequence_bits(p.lz4, 1, true) + LENGTH_BITS) * runs) {
         return;
     }

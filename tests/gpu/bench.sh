@@ -130,6 +130,12 @@ for codec in zstd blosc-zstd; do
     done
     FILL=xor measure "own-$codec-256cube_multiscale" 0 35 24G 256cube_multiscale "${own[@]}"
 done
+# Where it looks for matches, and finds them everywhere.
+for codec in zstd:3 blosc-zstd:5 blosc-lz4:5; do
+    for scenario in 256cube orca2; do
+        measure "own-${codec/:/-}-$scenario-256K" 0 15 12G $scenario --codec $codec --coder own --chunk-bytes 256K --ingest reserve --append 64M
+    done
+done
 measure two_streams-none 0 0 24G two_streams --codec none --ingest registered --append 64M
 measure two_streams-zstd 0 0 4G two_streams --codec zstd --coder nvcomp --ingest registered --append 64M
 [ "${DEVICE:-cuda}" = host ] || nvidia-smi --query-gpu=name,driver_version,pcie.link.gen.current,pcie.link.width.current \

@@ -19,7 +19,9 @@
 #define SHORT_LOG 13
 #define LONG_PLACES 3840u
 // Bytes up to which a position says how long its match is.
-#define MOST_SAID 32u
+#define MOST_SAID 16u
+// Places that a position looks at.
+#define PLACES 4
 #define NOTHING_SAVED (-(1 << 30))
 // Matches of a stretch of so many bytes at the most. `coder.rs` counts the same.
 #define STRETCHES PACK_WARPS
@@ -30,8 +32,9 @@
 #define ASKED 128
 #define COMPARED 24u
 #define PROBE_LOG 12
-// Bits of lengths that are not counted where matches are chosen.
+// Bits of lengths, and of offsets where not all are the same, that are not counted where matches are chosen.
 #define LENGTH_BITS 2
+#define OFFSET_BITS 1
 // Fewer bytes are not probed.
 #define LEAST_PROBED 8192
 // The part of the literals' bits that must come back.
@@ -167,12 +170,12 @@ struct Found {
     uint32_t length;
     int saved;
 
-    // Takes another place in its stead that saves more by eight bytes.
-    __device__ void consider(const unsigned char *source, uint32_t at, uint64_t here, uint32_t there, const Costs &costs) {
-        uint32_t equal = equal_bytes(here, eight_at(source, at - there));
-        int saves = costs.saved(there, equal);
-        if (equal >= LEAST_MATCH && saves > saved) {
-            offset = there;
+    // Takes another place in its stead, so far before, that saves more by eight bytes.
+    __device__ void consider(uint64_t here, uint64_t there, uint32_t before, const Costs &costs) {
+        uint32_t equal = equal_bytes(here, there);
+        int saves = costs.saved(before, equal);
+        if (before > 0 && equal >= LEAST_MATCH && saves > saved) {
+            offset = before;
             length = equal;
             saved = saves;
         }
@@ -190,25 +193,28 @@ static __device__ void find_all(MatchShared *s, const unsigned char *source, uin
         s->by_eight[i] = 0;
     }
     __syncthreads();
+    uint64_t next = threadIdx.x + 8 <= bytes ? eight_at(source, threadIdx.x) : 0;
     for (uint32_t first = 0; first < bytes; first += MATCH_THREADS) {
         uint32_t at = first + threadIdx.x;
         bool inside = at + 8 <= bytes;
-        uint64_t here = inside ? eight_at(source, at) : 0;
+        uint64_t here = next;
+        // What the next step and the places hold is on its way before any of it is looked at.
+        next = at + MATCH_THREADS + 8 <= bytes ? eight_at(source, at + MATCH_THREADS) : 0;
         uint32_t hash = hash_of_five(here), five = hash >> (32 - SHORT_LOG);
         uint32_t eight = (uint32_t)((uint64_t)hash_of_eight(here) * LONG_PLACES >> 32);
         // Lanes before this one in the warp; those behind the end come last.
         uint32_t near = __match_any_sync(~0u, hash) & ((1u << lane) - 1);
         Found found = {0, 0, NOTHING_SAVED};
-        if (inside && at > 0) {
-            found.consider(source, at, here, 1, costs);
-            if (near != 0) {
-                found.consider(source, at, here, lane - highest_bit(near), costs);
+        if (inside) {
+            uint32_t longer = s->by_eight[eight], shorter = s->by_five[five];
+            uint32_t before[PLACES] = {at > 0, near != 0 ? lane - highest_bit(near) : 0, longer > 0 ? at + 1 - longer : 0,
+                                       shorter > 0 ? at + 1 - shorter : 0};
+            uint64_t there[PLACES];
+            for (int i = 0; i < PLACES; i++) {
+                there[i] = eight_at(source, at - before[i]);
             }
-            if (s->by_eight[eight] > 0) {
-                found.consider(source, at, here, at + 1 - s->by_eight[eight], costs);
-            }
-            if (s->by_five[five] > 0) {
-                found.consider(source, at, here, at + 1 - s->by_five[five], costs);
+            for (int i = 0; i < PLACES; i++) {
+                found.consider(here, there[i], before[i], costs);
             }
             if (found.length == 8) {
                 found.length = length_of(source, bytes, at, found.offset, 8, MOST_SAID);
@@ -442,8 +448,7 @@ extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __
     sum_of_block(s->sums, own, &before);
     give_counts(&s->pack, s->counts);
     __syncthreads();
-    // Lengths take some bits too.
-    uint32_t with = (p.lz4 ? 128 * left : cost_of_literals(s, s->counts, left)) + 16 * (bits + LENGTH_BITS * count);
+    uint32_t with = (p.lz4 ? 128 * left : cost_of_literals(s, s->counts, left)) + 16 * (bits + (LENGTH_BITS + OFFSET_BITS) * count);
     if (with >= without + 16 * (sequence_bits(p.lz4, 1, true) + LENGTH_BITS) * runs) {
         return;
     }

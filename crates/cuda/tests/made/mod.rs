@@ -112,7 +112,7 @@ impl Kind {
                 Kind::Twelve => random & 0xFFF,
                 Kind::Ramp => i,
                 Kind::Camera => {
-                    let noise: u64 = (0..4).map(|k| mix(i * 4 + k) % 16).sum();
+                    let noise: u64 = (0..4).map(|k| mix(i.wrapping_mul(4).wrapping_add(k)) % 16).sum();
                     (if element == 1 { 20 } else { 110 }) + noise + if i % 500 < 20 { 60 } else { 0 }
                 }
                 // Values of nine to thirty bytes, and long ones now and then.

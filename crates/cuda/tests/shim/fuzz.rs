@@ -68,7 +68,8 @@ impl Draw {
         if self.below(3) == 0 {
             return Codec::Zstd { level: self.one_of(&[1, 3]) };
         }
-        let block = (self.below(3) == 0).then(|| self.size(2 * chunk) as u32);
+        // Thousands of blocks take minutes.
+        let block = (self.below(3) == 0).then(|| self.size(2 * chunk).max(chunk / 100) as u32);
         Codec::Blosc(Blosc {
             inner: self.one_of(&[BloscInner::Zstd, BloscInner::Zstd, BloscInner::Lz4]),
             level: self.one_of(&[0, 1, 1, 1, 5, 5, 5, 9]),

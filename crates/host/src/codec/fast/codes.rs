@@ -12,8 +12,8 @@ const WEIGHT_LOG: u32 = 6;
 
 /// The code of each byte, and its description.
 pub(super) struct Codes {
-    /// The code, and above 16 bits its length; 0 for bytes that are not there.
-    pub(super) each: [u32; 256],
+    /// The code in the highest bits, and in the lowest its length; 0 for bytes that are not there.
+    pub(super) each: [u64; 256],
     pub(super) tree: [u8; MOST_TREE + 16],
     pub(super) tree_bytes: usize,
     /// Bits of all literals.
@@ -53,7 +53,7 @@ impl Codes {
         let mut bytes = keys.iter().map(|key| (key & 255) as usize);
         for (length, many) in lengths.iter().enumerate().rev() {
             for byte in bytes.by_ref().take(*many as usize) {
-                self.each[byte] = (length as u32) << 16;
+                self.each[byte] = length as u64;
                 self.bits += length as u64 * u64::from(counts[byte]);
             }
         }
@@ -65,8 +65,8 @@ impl Codes {
         }
         // Among equals in the order of bytes.
         for each in self.each.iter_mut().filter(|each| **each > 0) {
-            let next = &mut next[(*each >> 16) as usize];
-            *each |= *next;
+            let (length, next) = (*each, &mut next[*each as usize]);
+            *each |= u64::from(*next) << (64 - length);
             *next += 1;
         }
     }
@@ -77,7 +77,7 @@ impl Codes {
         let last = self.each.iter().rposition(|each| *each > 0).unwrap_or(0);
         let mut weights = [0; 256];
         for (weight, each) in weights.iter_mut().zip(&self.each).filter(|(_, each)| **each > 0) {
-            *weight = (self.longest + 1) as u8 - (each >> 16) as u8;
+            *weight = (self.longest + 1) as u8 - (each & 15) as u8;
         }
         let weights = &weights[..last];
         let direct = last.div_ceil(2);

@@ -48,17 +48,45 @@ impl Finder {
 
     /// Takes a unit of at most `UNIT` bytes apart. Without runs it is its own literals.
     pub(super) fn find<'a>(&'a mut self, unit: &'a [u8]) -> Parts<'a> {
-        equal_to_before(unit, &mut self.equal);
+        let kept = self.take_apart(unit);
+        match self.runs.is_empty() {
+            true => Parts { literals: unit, runs: &[] },
+            false => Parts { literals: &self.literals[..kept], runs: &self.runs },
+        }
+    }
+
+    /// Fills the rooms; gives how many literals there are, where there are runs.
+    fn take_apart(&mut self, unit: &[u8]) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+        {
+            // SAFETY: the processor has these instructions.
+            return unsafe { self.take_apart_wide(unit) };
+        }
+        self.take_apart_by(unit, compare)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn take_apart_wide(&mut self, unit: &[u8]) -> usize {
+        self.take_apart_by(unit, |bytes| compare_wide(bytes))
+    }
+
+    #[inline(always)]
+    fn take_apart_by(&mut self, unit: &[u8], compare: impl Fn(&[u8; WORD + 1]) -> u64) -> usize {
+        equal_to_before(unit, &mut self.equal, compare);
         self.runs.clear();
         let (mut at, mut kept) = (0, 0);
         for word in 0..self.equal.len() - 1 {
+            let starts = in_a_row(self.equal[word], self.equal[word + 1]);
             let base = word * WORD;
-            if at >= base + WORD {
+            if starts == 0 || at >= base + WORD {
                 continue;
             }
             // Bits before `at` are of the run that ends there.
-            let mut starts =
-                in_a_row(self.equal[word], self.equal[word + 1]) & (!0 << at.saturating_sub(base));
+            let mut starts = starts & (!0 << at.saturating_sub(base));
             while starts != 0 {
                 let start = base + starts.trailing_zeros() as usize;
                 let end = first_other(&self.equal, start);
@@ -68,11 +96,10 @@ impl Finder {
                 starts &= if end < base + WORD { !0 << (end - base) } else { 0 };
             }
         }
-        if self.runs.is_empty() {
-            return Parts { literals: unit, runs: &[] };
+        if !self.runs.is_empty() {
+            keep(&mut self.literals, &mut kept, &unit[at..]);
         }
-        keep(&mut self.literals, &mut kept, &unit[at..]);
-        Parts { literals: &self.literals[..kept], runs: &self.runs }
+        kept
     }
 }
 
@@ -86,6 +113,10 @@ fn keep(to: &mut [u8], kept: &mut usize, literals: &[u8]) {
 /// A bit for each place where eight bits in a row begin.
 #[inline(always)]
 fn in_a_row(word: u64, next: u64) -> u64 {
+    // Where bytes are noise there is seldom a pair.
+    if word & (word >> 1 | next << 63) == 0 {
+        return 0;
+    }
     let mut bits = u128::from(word) | u128::from(next) << WORD;
     bits &= bits >> 1;
     bits &= bits >> 2;
@@ -106,24 +137,23 @@ fn first_other(equal: &[u64], start: usize) -> usize {
 }
 
 /// A word with a bit for each byte that equals the one before it, and behind the last word one without any.
-fn equal_to_before(unit: &[u8], equal: &mut Vec<u64>) {
+#[inline(always)]
+fn equal_to_before(unit: &[u8], equal: &mut Vec<u64>, compare: impl Fn(&[u8; WORD + 1]) -> u64) {
     equal.clear();
     for (n, group) in unit.chunks(WORD).enumerate() {
         let whole = (n * WORD).checked_sub(1).and_then(|from| unit[from..].first_chunk());
         equal.push(match whole {
             Some(bytes) => compare(bytes),
-            None => compare_part(n.checked_sub(1).map(|before| unit[before * WORD + WORD - 1]), group),
+            None => {
+                // The first group, whose first byte equals nothing, or one that is shorter.
+                let mut bytes = [0; WORD + 1];
+                bytes[0] = n.checked_sub(1).map_or(!group[0], |before| unit[before * WORD + WORD - 1]);
+                bytes[1..=group.len()].copy_from_slice(group);
+                compare(&bytes) & (!0 >> (WORD - group.len()))
+            }
         });
     }
     equal.push(0);
-}
-
-/// The same for the first group, whose first byte equals nothing, and for one that is shorter.
-fn compare_part(before: Option<u8>, group: &[u8]) -> u64 {
-    let mut bytes = [0; WORD + 1];
-    bytes[0] = before.unwrap_or(!group[0]);
-    bytes[1..=group.len()].copy_from_slice(group);
-    compare(&bytes) & (!0 >> (WORD - group.len()))
 }
 
 /// A bit for each byte but the first that equals the one before it.
@@ -148,6 +178,21 @@ fn compare_vectors(bytes: &[u8; WORD + 1]) -> u64 {
         let mask = _mm_movemask_epi8(_mm_cmpeq_epi8(load(at), load(at + 1)));
         bits | u64::from(mask as u16) << at
     })
+}
+
+/// The same by vectors of 32 bytes.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn compare_wide(bytes: &[u8; WORD + 1]) -> u64 {
+    use std::arch::x86_64::{_mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8};
+    let load = |from: usize| {
+        let bytes: &[u8; 32] = bytes[from..from + 32].first_chunk().expect("32 bytes");
+        // SAFETY: 32 bytes may be read there, from any address.
+        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    };
+    let half = |at| _mm256_movemask_epi8(_mm256_cmpeq_epi8(load(at), load(at + 1))) as u32;
+    u64::from(half(0)) | u64::from(half(32)) << 32
 }
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -206,6 +251,10 @@ mod tests {
             let (literals, runs) = parts(&unit);
             let found = finder.find(&unit);
             assert_eq!((found.literals, found.runs), (&literals[..], &runs[..]), "case {case}: {unit:?}");
+            // Also on processors without the widest vectors.
+            let kept = finder.take_apart_by(&unit, compare);
+            let kept = if runs.is_empty() { &unit } else { &finder.literals[..kept] };
+            assert_eq!((kept, &finder.runs), (&literals[..], &runs), "case {case}: {unit:?}");
         }
         let found = finder.find(&[7; UNIT]);
         assert_eq!((found.literals, found.runs), (&[7][..], &[Run { literals: 1, length: 65_535 }][..]));

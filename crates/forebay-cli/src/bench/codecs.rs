@@ -12,10 +12,10 @@ use super::series::Series;
 use crate::args::codec;
 
 const CODECS: [&str; 4] = ["zstd:1", "blosc-zstd:1", "blosc-lz4:5", "blosc-zstd:fast"];
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 7;
 /// Bytes of a source, and of each measured time.
 const SOURCE: u64 = 128 << 20;
-const BYTES: u64 = 512 << 20;
+const BYTES: u64 = 192 << 20;
 
 struct Shape {
     fill: Fill,

@@ -260,6 +260,19 @@ mod tests {
         assert_eq!((found.literals, found.runs), (&[7][..], &[Run { literals: 1, length: 65_535 }][..]));
     }
 
+    /// Among bytes that are all different from their neighbours, so that a word has no other pair.
+    #[test]
+    fn runs_begin_and_end_anywhere() {
+        let mut finder = Finder::new();
+        for (start, length) in (0..140).flat_map(|start| (1..80).map(move |length| (start, length))) {
+            let mut unit: Vec<_> = (0..300).map(|i| i as u8 % 7).collect();
+            unit[start..=start + length].fill(9);
+            let (literals, runs) = parts(&unit);
+            let found = finder.find(&unit);
+            assert_eq!((found.literals, found.runs), (&literals[..], &runs[..]), "{length} from {start}");
+        }
+    }
+
     #[test]
     fn words_compare_as_vectors_do() {
         for seed in 0..500_u32 {

@@ -87,8 +87,12 @@ def described(array: zarr.Array, entry: dict) -> None:
     wanted = ["bytes"] + CODECS[entry["codec"].split("-")[0].split(":")[0]] + ["crc32c"] * entry["crc32c"]
     demand("codecs", codecs, wanted)
     if entry["codec"].startswith("blosc"):
-        _, _, shuffle = entry["codec"].split(":")
-        demand("shuffle", metadata.codecs[0].codecs[1].to_dict()["configuration"]["shuffle"], shuffle)
+        _, level, shuffle = entry["codec"].split(":")
+        configuration = metadata.codecs[0].codecs[1].to_dict()["configuration"]
+        demand("shuffle", configuration["shuffle"], shuffle)
+        demand("level", configuration["clevel"], 1 if level == "fast" else int(level))
+        asked = array.attrs["forebay"].get("requested_codec")
+        demand("request", asked, "blosc-zstd:fast" if level == "fast" else None)
     demand("complete", array.attrs["forebay"]["complete"], not entry["prefix"])
 
 

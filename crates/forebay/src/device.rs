@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::device::{Checked, Device};
 use cuda::{CoderChoice, Cuda};
 use host::Host;
-use plan::{Codec, Config, Memory, OwnMemory, Plan};
+use plan::{Blosc, BloscInner, Codec, Config, Memory, OwnMemory, Plan};
 
 use crate::{DeviceChoice, Error, Options};
 
@@ -128,10 +128,12 @@ pub fn device_for(array: &Config, options: &Options) -> Result<(String, Vec<Stri
     Ok((name, choice.notices))
 }
 
-/// The request, where the codec is carried out otherwise.
+/// The request, where the array does not say it: the codec is carried out otherwise, or by a coder that readers need not know.
 pub(crate) fn requested(array: &Config, choice: &Choice) -> Option<String> {
-    (array.codec != choice.codec).then(|| match array.codec {
-        Codec::Zstd { level } => format!("zstd:{level}"),
-        other => format!("{other:?}"),
-    })
+    match array.codec {
+        Codec::Blosc(Blosc { inner: BloscInner::Fast, .. }) => Some("blosc-zstd:fast".to_owned()),
+        codec if codec == choice.codec => None,
+        Codec::Zstd { level } => Some(format!("zstd:{level}")),
+        other => Some(format!("{other:?}")),
+    }
 }

@@ -159,7 +159,7 @@ impl ArrayInfo {
 fn blosc_words(Blosc { inner, level, shuffle, .. }: Blosc) -> String {
     let inner = match inner {
         BloscInner::Lz4 => "lz4",
-        BloscInner::Zstd => "zstd",
+        BloscInner::Zstd | BloscInner::Fast => "zstd",
     };
     let shuffle = match shuffle {
         Shuffle::No => "no shuffle",

@@ -22,7 +22,7 @@ pub(crate) struct Metadata {
     /// As they are described until something else is known of them.
     channels: Vec<Channel>,
     attributes: Map<String, Value>,
-    /// The codec that was asked for, where another one is carried out.
+    /// The codec that was asked for, where the arrays do not say it.
     request: Option<String>,
 }
 

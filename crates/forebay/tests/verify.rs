@@ -34,8 +34,11 @@ fn codecs() -> Vec<Codec> {
     let inner = [BloscInner::Lz4, BloscInner::Zstd].into_iter();
     let shuffle = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
     let blosc = inner.flat_map(|i| shuffle.map(|s| blosc(i, s)));
-    [Codec::None, Codec::Zstd { level: 1 }].into_iter().chain(blosc).collect()
+    [Codec::None, Codec::Zstd { level: 1 }, FAST].into_iter().chain(blosc).collect()
 }
+
+const FAST: Codec =
+    Codec::Blosc(Blosc { inner: BloscInner::Fast, level: 1, shuffle: Shuffle::Byte, block: None });
 
 /// In memory, so that no test waits for a disk.
 fn write(array: &Array) -> Arc<dyn Store> {
@@ -107,6 +110,21 @@ fn what_forebay_writes_is_sound() {
             assert_eq!(array.decoded_bytes, 84 * 3 * 16 * 32 * 2);
         }
     }
+}
+
+/// How it was written is in the attributes; what it is, is what every reader knows.
+#[test]
+fn the_fast_coder_writes_zstd_at_level_1() {
+    let store = write(&array(FAST, false));
+    let document: Value = serde_json::from_slice(&store.get("0/zarr.json").unwrap().unwrap()).unwrap();
+    assert_eq!(document["attributes"]["forebay"]["requested_codec"], "blosc-zstd:fast");
+    let blosc = &document["codecs"][0]["configuration"]["codecs"][1]["configuration"];
+    assert_eq!((&blosc["cname"], &blosc["clevel"]), (&json!("zstd"), &json!(1)));
+    let read = inspect(store).unwrap().arrays[0].codec;
+    assert_eq!(
+        read,
+        Codec::Blosc(Blosc { inner: BloscInner::Zstd, level: 1, shuffle: Shuffle::Byte, block: None })
+    );
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn compressor(array: &Array) -> Option<Value> {
 const fn inner_name(inner: BloscInner) -> &'static str {
     match inner {
         BloscInner::Lz4 => "lz4",
-        BloscInner::Zstd => "zstd",
+        BloscInner::Zstd | BloscInner::Fast => "zstd",
     }
 }
 

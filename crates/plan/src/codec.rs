@@ -19,7 +19,7 @@ pub enum Codec {
 pub struct Blosc {
     /// Compressor inside the frame.
     pub inner: BloscInner,
-    /// 0 to 9, as Blosc counts them.
+    /// 0 to 9, as Blosc counts them; with [`BloscInner::Fast`] it is 1.
     pub level: u8,
     /// Filter before the compressor.
     pub shuffle: Shuffle,
@@ -34,6 +34,9 @@ pub enum BloscInner {
     Lz4,
     /// zstd frames.
     Zstd,
+    /// zstd frames of entropy and runs only, by a coder of our own. It is how they are written, not what they are: arrays say
+    /// zstd at level 1, and are read as such.
+    Fast,
 }
 
 /// Filter of a Blosc frame.

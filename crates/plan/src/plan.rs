@@ -415,6 +415,9 @@ fn check_codec(codec: &Codec) -> Result<(), Refusal> {
         Codec::None => Ok(()),
         Codec::Zstd { level: l } => level(i64::from(*l), 0..=22, "give a zstd level from 0 (default) to 22"),
         Codec::Blosc(b) => {
+            if b.inner == crate::BloscInner::Fast {
+                level(i64::from(b.level), 1..=1, "give 1, which is all that the fast coder has")?;
+            }
             level(i64::from(b.level), 0..=9, "give a Blosc level from 0 to 9")?;
             // c-blosc's limits: a buffer below 128 bytes is not split, and three blocks must fit 31 bits.
             let range = 128..=715_827_542;
@@ -607,6 +610,14 @@ mod tests {
         check(|c| c.codec = Codec::Zstd { level: 23 }, &["level 23", "22"]);
         check(|c| c.codec = blosc(10, None), &["level 10", "9"]);
         check(|c| c.codec = blosc(1, Some(68)), &["block size 68", "128"]);
+        let fast = |level| match blosc(level, None) {
+            Codec::Blosc(blosc) => Codec::Blosc(crate::Blosc { inner: crate::BloscInner::Fast, ..blosc }),
+            other => other,
+        };
+        assert!(plan(&Config { codec: fast(1), ..Config::new(DType::U16, camera()) }).is_ok());
+        let said =
+            plan(&Config { codec: fast(2), ..Config::new(DType::U16, camera()) }).unwrap_err().to_string();
+        assert!(said.contains("level 2") && said.contains("give 1"), "{said}");
         check(|c| c.fill = Some(Fill::zero(DType::F32)), &["float32", "uint16"]);
         check(|c| c.dims[2].chunk = Some(u64::MAX / 4), &["too large"]);
         check(|c| c.dims[2].chunks_per_shard = Some(1 << 40), &["a shard (its bytes)", "fewer"]);

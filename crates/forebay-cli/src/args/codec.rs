@@ -5,12 +5,14 @@ use forebay::{Blosc, BloscInner, Codec, Shuffle};
 use super::size;
 
 /// What there is to choose from.
-const KNOWN: &str =
-    "none, zstd[:LEVEL], blosc-zstd or blosc-lz4[:LEVEL[:noshuffle|shuffle|bitshuffle[:BLOCK]]]";
+const KNOWN: &str = "none, zstd[:LEVEL], blosc-zstd[:LEVEL|fast...] or blosc-lz4[:LEVEL[:noshuffle|shuffle|bitshuffle[:BLOCK]]]";
 /// Level of a Blosc-LZ4 frame where none is given; also that of numcodecs.
 const LZ4_LEVEL: u8 = 5;
 /// Level of a Blosc-zstd frame where none is given: Blosc's 5 is zstd's 9, which no camera waits for.
 const ZSTD_LEVEL: u8 = 1;
+
+/// In the place of a level: zstd by our own coder.
+const FAST: &str = "fast";
 
 /// Reads a codec. Levels that no codec has are left to the plan, which names the range.
 pub(crate) fn parse(text: &str) -> Result<Codec, String> {
@@ -34,6 +36,7 @@ pub(crate) fn parse(text: &str) -> Result<Codec, String> {
 fn zstd(text: &str, rest: &[&str]) -> Result<Codec, String> {
     match rest {
         [] => Ok(Codec::Zstd { level: 1 }),
+        [FAST] => Err(format!("`{text}`: the fast coder wants bytes in order; write `blosc-zstd:fast`")),
         [level] => Ok(Codec::Zstd { level: number(text, "level", level)? }),
         _ => Err(format!("`{text}`: zstd takes a level only; write `zstd:3`")),
     }
@@ -45,8 +48,10 @@ fn blosc(text: &str, inner: BloscInner, rest: &[&str]) -> Result<Codec, String> 
     if rest.len() > 3 {
         return Err(format!("`{text}` has more than a level, a shuffle and a block size; use {KNOWN}"));
     }
-    if let Some(level) = rest.first() {
-        blosc.level = number(text, "level", level)?;
+    match rest.first() {
+        Some(&FAST) if inner == BloscInner::Zstd => blosc.inner = BloscInner::Fast,
+        Some(level) => blosc.level = number(text, "level", level)?,
+        None => {}
     }
     if let Some(name) = rest.get(1) {
         blosc.shuffle = shuffle(text, name)?;
@@ -82,8 +87,9 @@ pub(crate) fn name(codec: &Codec) -> String {
         Codec::Zstd { level } => format!("zstd:{level}"),
         Codec::Blosc(Blosc { inner, level, shuffle, block }) => {
             let inner = match inner {
-                BloscInner::Lz4 => "lz4",
-                BloscInner::Zstd => "zstd",
+                BloscInner::Lz4 => format!("lz4:{level}"),
+                BloscInner::Zstd => format!("zstd:{level}"),
+                BloscInner::Fast => format!("zstd:{FAST}"),
             };
             let shuffle = match shuffle {
                 Shuffle::No => "noshuffle",
@@ -91,7 +97,7 @@ pub(crate) fn name(codec: &Codec) -> String {
                 Shuffle::Bit => "bitshuffle",
             };
             let block = block.map_or(String::new(), |b| format!(":{b}"));
-            format!("blosc-{inner}:{level}:{shuffle}{block}")
+            format!("blosc-{inner}:{shuffle}{block}")
         }
     }
 }
@@ -110,6 +116,8 @@ mod tests {
         check("blosc-zstd:3", "blosc-zstd:3:shuffle");
         check("blosc-lz4:9:bitshuffle", "blosc-lz4:9:bitshuffle");
         check("blosc-zstd:1:noshuffle:256K", "blosc-zstd:1:noshuffle:262144");
+        check("blosc-zstd:fast", "blosc-zstd:fast:shuffle");
+        check("blosc-zstd:fast:bitshuffle:1M", "blosc-zstd:fast:bitshuffle:1048576");
     }
 
     #[test]
@@ -123,7 +131,9 @@ mod tests {
         check("gzip", "zstd[:LEVEL]");
         check("", "zstd[:LEVEL]");
         check("none:3", "no parameters");
-        check("zstd:fast", "`fast`");
+        check("zstd:fast", "blosc-zstd:fast");
+        check("zstd:faster", "`faster`");
+        check("blosc-lz4:fast", "`fast`");
         check("zstd:1:2", "zstd:3");
         check("blosc-lz4:5:bits", "bitshuffle");
         check("blosc-lz4:300", "0 to 9");

@@ -1,6 +1,8 @@
 //! What `forebay bench` measures, and against what.
 
 mod against;
+#[cfg(test)]
+mod codecs;
 mod fill;
 mod fit;
 mod gpu;

@@ -8,12 +8,13 @@
 pub mod bitshuffle;
 mod blosc;
 mod error;
+mod fast;
 pub mod shuffle;
 mod zstd;
 
 pub use error::Error;
 
-use plan::Codec;
+use plan::{BloscInner, Codec};
 
 /// A codec prepared for one chunk size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +125,8 @@ impl Prepared {
         match &self.kind {
             Kind::None => None,
             Kind::Zstd(level) => Some(level.get()),
-            Kind::Blosc(layout) => layout.zstd_level().map(zstd::Level::get),
+            Kind::Blosc(layout) if layout.inner() == BloscInner::Zstd => Some(layout.zstd_level().get()),
+            Kind::Blosc(_) => None,
         }
     }
 }

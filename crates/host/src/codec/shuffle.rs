@@ -10,6 +10,23 @@ const TILE: usize = 2048;
 /// When the two slices differ in length.
 pub fn forward(element: usize, source: &[u8], planes: &mut [u8]) {
     assert_eq!(source.len(), planes.len(), "a filter keeps the size");
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has these instructions.
+        return unsafe { forward_wide(element, source, planes) };
+    }
+    forward_by(element, source, planes);
+}
+
+/// The same, compiled for wider vectors.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn forward_wide(element: usize, source: &[u8], planes: &mut [u8]) {
+    forward_by(element, source, planes);
+}
+
+#[inline(always)]
+fn forward_by(element: usize, source: &[u8], planes: &mut [u8]) {
     match element {
         0 | 1 => planes.copy_from_slice(source),
         2 => forward_fixed(source, planes, |element, byte| (u16::from_le_bytes(element) >> (8 * byte)) as u8),
@@ -36,6 +53,7 @@ pub fn backward(element: usize, planes: &[u8], target: &mut [u8]) {
 
 /// `byte` takes one byte of an element by shifting the whole element: the compiler makes vectors of that, and does not
 /// of indexing.
+#[inline(always)]
 fn forward_fixed<const N: usize>(source: &[u8], planes: &mut [u8], byte: impl Fn([u8; N], usize) -> u8) {
     let (elements, tail) = source.as_chunks::<N>();
     let count = elements.len();

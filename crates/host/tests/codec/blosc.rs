@@ -10,12 +10,12 @@ use crate::c_blosc::{self, Request, Split};
 use crate::data::{self, KINDS, Kind};
 
 const SHUFFLES: [Shuffle; 3] = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
-const INNERS: [BloscInner; 2] = [BloscInner::Lz4, BloscInner::Zstd];
+const INNERS: [BloscInner; 3] = [BloscInner::Lz4, BloscInner::Zstd, BloscInner::Fast];
 const ELEMENTS: [usize; 8] = [1, 2, 3, 4, 8, 16, 17, 255];
 const SIZES: [usize; 12] = [1, 7, 31, 127, 128, 129, 1000, 4096, 32_768, 65_537, 200_000, 300_001];
 
 /// Encodes twice on one context with another chunk between, and has both decoders read the result.
-fn check_ours(parameters: Blosc, element: usize, chunk: &[u8]) -> Vec<u8> {
+pub(crate) fn check_ours(parameters: Blosc, element: usize, chunk: &[u8]) -> Vec<u8> {
     let codec = Codec::Blosc(parameters);
     let prepared = Prepared::new(&codec, chunk.len(), element).unwrap();
     let what = format!("{parameters:?}, elements of {element}, {} bytes", chunk.len());

@@ -12,9 +12,31 @@ pub(crate) enum Kind {
     Ramp,
     Random,
     Camera,
+    /// Elements that are repeated, some a few times, some often.
+    Runs,
+    Text,
+    /// Each byte half as often as the one before it: codes as long as they come.
+    Steep,
+    /// Some constant, some noise.
+    Half,
 }
 
-pub(crate) const KINDS: [Kind; 5] = [Kind::Zeros, Kind::Constant, Kind::Ramp, Kind::Random, Kind::Camera];
+pub(crate) const KINDS: [Kind; 9] = [
+    Kind::Zeros,
+    Kind::Constant,
+    Kind::Ramp,
+    Kind::Random,
+    Kind::Camera,
+    Kind::Runs,
+    Kind::Text,
+    Kind::Steep,
+    Kind::Half,
+];
+
+const WORDS: [&str; 12] = [
+    "the ", "chunk ", "of ", "a ", "frame ", "goes ", "down ", "stream, ", "and ", "every ", "lane ",
+    "waits. ",
+];
 
 /// splitmix64: small, seeded, and good enough to be incompressible.
 pub(crate) struct Random(pub(crate) u64);
@@ -31,6 +53,11 @@ impl Random {
         (self.next() % end as u64) as usize
     }
 
+    /// So many bytes of so many kinds.
+    pub(crate) fn bytes(&mut self, count: usize, kinds: usize) -> Vec<u8> {
+        (0..count).map(|_| self.below(kinds) as u8).collect()
+    }
+
     /// Nearly normal, mean 0, deviation 1.
     fn normal(&mut self) -> f64 {
         let uniform = |random: &mut Random| (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
@@ -42,8 +69,26 @@ impl Random {
 pub(crate) fn chunk(kind: Kind, element: usize, bytes: usize) -> Vec<u8> {
     let mut random = Random(bytes as u64);
     let mut chunk = Vec::with_capacity(bytes + element);
+    if matches!(kind, Kind::Text) {
+        while chunk.len() < bytes {
+            chunk.extend_from_slice(WORDS[random.below(WORDS.len())].as_bytes());
+        }
+        chunk.truncate(bytes);
+        return chunk;
+    }
+    let (mut repeated, mut left) = (0, 0);
     for index in 0..bytes.div_ceil(element) {
+        if left == 0 {
+            let longest = if random.below(50) == 0 { 3000 } else { 40 };
+            (repeated, left) = (random.next(), 1 + random.below(longest));
+        }
+        left -= 1;
         let value = match kind {
+            Kind::Runs => repeated,
+            Kind::Text => unreachable!("made above"),
+            Kind::Steep => u64::from(random.next().trailing_zeros()) * 0x0101_0101_0101_0101,
+            Kind::Half if index % 40_000 < 20_000 => 7,
+            Kind::Half => random.next(),
             Kind::Zeros => 0,
             Kind::Constant => 0x0102_0304_0506_0758,
             Kind::Ramp => index as u64,

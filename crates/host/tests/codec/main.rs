@@ -3,6 +3,7 @@
 mod blosc;
 mod c_blosc;
 mod data;
+mod fast;
 mod filters;
 mod hostile;
 mod refusals;

@@ -72,7 +72,9 @@ fn throughput_of_codecs() {
     for level in [1, 3, 5, 9] {
         report(&format!("zstd {level}"), Codec::Zstd { level }, &chunk);
     }
-    for (inner, levels) in [(BloscInner::Lz4, vec![1, 5, 9]), (BloscInner::Zstd, vec![1, 3, 5])] {
+    let inners =
+        [(BloscInner::Lz4, vec![1, 5, 9]), (BloscInner::Zstd, vec![1, 3, 5]), (BloscInner::Fast, vec![1])];
+    for (inner, levels) in inners {
         for shuffle in [Shuffle::No, Shuffle::Byte, Shuffle::Bit] {
             for &level in &levels {
                 let codec = Codec::Blosc(Blosc { inner, level, shuffle, block: None });
@@ -86,7 +88,9 @@ fn throughput_of_codecs() {
 #[ignore = "a measurement"]
 fn throughput_of_block_sizes() {
     let chunk = data::chunk(Kind::Camera, 2, BYTES);
-    for (inner, level) in [(BloscInner::Lz4, 5), (BloscInner::Zstd, 1), (BloscInner::Zstd, 3)] {
+    for (inner, level) in
+        [(BloscInner::Lz4, 5), (BloscInner::Zstd, 1), (BloscInner::Zstd, 3), (BloscInner::Fast, 1)]
+    {
         for shuffle in [Shuffle::Byte, Shuffle::Bit] {
             for kib in [16, 32, 64, 128, 256, 512, 1024, 4096] {
                 let codec = Codec::Blosc(Blosc { inner, level, shuffle, block: Some(kib << 10) });

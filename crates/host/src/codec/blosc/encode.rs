@@ -1,9 +1,9 @@
 //! Writing one frame.
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
-use plan::Shuffle;
+use plan::{BloscInner, Shuffle};
 
-use super::super::{Error, bitshuffle, shuffle, zstd};
+use super::super::{Error, bitshuffle, fast, shuffle, zstd};
 use super::Layout;
 use super::header::{HEADER, Header, flag, put};
 
@@ -16,6 +16,7 @@ pub(in super::super) struct Encoder {
 enum Compressor {
     Lz4(Lz4),
     Zstd(zstd::Encoder),
+    Fast(Box<fast::Encoder>),
 }
 
 struct Lz4 {
@@ -28,9 +29,10 @@ impl Encoder {
     pub(in super::super) fn new(layout: &Layout) -> Encoder {
         let block = if layout.raw() { 0 } else { layout.block() };
         let filtered = if layout.shuffle() == Shuffle::No { 0 } else { block };
-        let compressor = match layout.zstd_level() {
-            Some(level) => Compressor::Zstd(zstd::Encoder::new(level)),
-            None => Compressor::Lz4(Lz4::new(block)),
+        let compressor = match layout.inner() {
+            BloscInner::Lz4 => Compressor::Lz4(Lz4::new(block)),
+            BloscInner::Zstd => Compressor::Zstd(zstd::Encoder::new(layout.zstd_level())),
+            BloscInner::Fast => Compressor::Fast(Box::new(fast::Encoder::new(block))),
         };
         Encoder { filtered: vec![0; filtered], compressor }
     }
@@ -39,6 +41,7 @@ impl Encoder {
         let compressor = match &self.compressor {
             Compressor::Lz4(lz4) => lz4.spill.len() + Lz4::TABLE,
             Compressor::Zstd(encoder) => encoder.bytes(),
+            Compressor::Fast(encoder) => encoder.bytes(),
         };
         self.filtered.len() + compressor
     }
@@ -103,6 +106,9 @@ impl Encoder {
         let compressed = match &mut self.compressor {
             Compressor::Lz4(lz4) => lz4.encode_within(filtered, room, capacity),
             Compressor::Zstd(encoder) => encoder.encode_within(filtered, &mut room[..capacity])?,
+            Compressor::Fast(encoder) => {
+                encoder.encode_within(filtered, layout.planes(filtered.len()), room, capacity)
+            }
         };
         if compressed.is_some() {
             return Ok(compressed);

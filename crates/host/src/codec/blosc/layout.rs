@@ -2,11 +2,14 @@
 
 use plan::{Blosc, BloscInner, Shuffle};
 
+use super::super::fast::Planes;
 use super::super::{Error, refused, zstd};
 use super::header::{LZ4, MAX_BLOCK, MAX_CHUNK, ZSTD, flag};
 
 /// Chunks and blocks below this are not worth a table; c-blosc's constant.
 const SMALL: usize = 128;
+/// Of the fast coder.
+const FAST_BLOCK: usize = 256 << 10;
 
 /// A frame's parameters, resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +57,25 @@ impl Layout {
         self.block
     }
 
-    /// zstd's level, where zstd is inside.
-    pub(in super::super) fn zstd_level(&self) -> Option<zstd::Level> {
-        (self.inner == BloscInner::Zstd).then(|| zstd::Level::of_blosc(self.level))
+    /// What zstd's own level is, if zstd is inside.
+    pub(in super::super) fn zstd_level(&self) -> zstd::Level {
+        zstd::Level::of_blosc(self.level)
+    }
+
+    pub(in super::super) fn inner(&self) -> BloscInner {
+        self.inner
+    }
+
+    /// How the filter leaves a block of so many bytes.
+    pub(super) fn planes(&self, block: usize) -> Planes {
+        let element = usize::from(self.element);
+        let elements = block / element;
+        let count = match self.shuffle {
+            Shuffle::Byte if elements > 0 => element,
+            Shuffle::Bit if elements > 0 && elements.is_multiple_of(8) => 8 * element,
+            _ => 1,
+        };
+        Planes { count, bytes: if count > 1 { element * elements / count } else { block } }
     }
 
     pub(super) fn shuffle(&self) -> Shuffle {
@@ -86,7 +105,7 @@ impl Layout {
         };
         let compressor = match self.inner {
             BloscInner::Lz4 => LZ4,
-            BloscInner::Zstd => ZSTD,
+            BloscInner::Zstd | BloscInner::Fast => ZSTD,
         };
         filter | flag::UNSPLIT | compressor << 5
     }
@@ -100,6 +119,9 @@ impl Layout {
 /// and nothing beyond, at 0.6 to 0.7 GB/s throughout. So c-blosc's sizes lose little, and several blocks per chunk
 /// let a reader use as many threads.
 fn usual_block(inner: BloscInner, level: u8) -> usize {
+    if inner == BloscInner::Fast {
+        return FAST_BLOCK;
+    }
     let zstd = inner == BloscInner::Zstd;
     let base = if zstd { 64 << 10 } else { 32 << 10 };
     match level {

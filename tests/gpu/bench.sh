@@ -123,9 +123,9 @@ for codec in zstd blosc-zstd; do
     own=(--codec $codec --coder own --ingest reserve --append 64M)
     for chunk in 64K 256K 1M; do
         for scenario in 256cube orca2 camera; do
-            FILL=xor
-            [ $scenario = camera ] && FILL=camera
-            FILL=$FILL measure "own-$codec-$scenario-$chunk" 0 40 24G $scenario "${own[@]}" --chunk-bytes $chunk
+            fill=xor
+            [ $scenario = camera ] && fill=camera
+            FILL=$fill measure "own-$codec-$scenario-$chunk" 0 40 24G $scenario "${own[@]}" --chunk-bytes $chunk
         done
     done
     FILL=xor measure "own-$codec-256cube_multiscale" 0 35 24G 256cube_multiscale "${own[@]}"

@@ -33,7 +33,7 @@ static __device__ uint64_t next_multiple(uint64_t n, uint64_t of) {
 }
 
 // Sixteen bytes at any address: from the aligned words that they lie in. Behind the first of them lie `left` at least that somebody
-// has written; no word is read that holds others.
+// has written; no word behind them is read that holds others.
 static __device__ Wide load_anywhere(const unsigned char *from, uint64_t left) {
     uint64_t address = (uint64_t)from;
     uint32_t shift = (uint32_t)(address & 3) * 8;

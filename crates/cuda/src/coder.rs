@@ -398,7 +398,7 @@ mod tests {
         let blosc = |inner, shuffle, block| Codec::Blosc(Blosc { inner, level: 5, shuffle, block });
         let shuffles = [Shuffle::No, Shuffle::Byte, Shuffle::Bit];
         let blocks = [None, Some(128), Some(1 << 30)];
-        let inners = [BloscInner::Lz4, BloscInner::Zstd];
+        let inners = [BloscInner::Lz4, BloscInner::Zstd, BloscInner::Fast];
         let all = inners.into_iter().flat_map(move |inner| shuffles.map(|shuffle| (inner, shuffle)));
         let all = all.flat_map(move |(inner, shuffle)| blocks.map(|block| blosc(inner, shuffle, block)));
         all.chain([Codec::Zstd { level: 3 }])

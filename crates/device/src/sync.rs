@@ -29,7 +29,7 @@ use shuttle::sync::atomic::{AtomicBool, Ordering};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Raised once, and asked often where a lock would be felt: whether the lock is worth taking. What it tells of lies behind
-/// that lock, and stands there before it is raised.
+/// that lock, and whoever raises it holds the lock.
 #[derive(Debug)]
 pub struct Flag(AtomicBool);
 

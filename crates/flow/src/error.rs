@@ -130,7 +130,7 @@ const CAUSE_WITHIN: Duration = Duration::from_secs(2);
 /// The first error of a run.
 pub(crate) struct Fault {
     first: Mutex<Option<Error>>,
-    /// Whether there is one: every append asks.
+    /// Whether there is one, or will be when the lock is free: every append asks.
     there: Flag,
     order: Arc<Order>,
 }
@@ -148,11 +148,11 @@ impl Fault {
         }
         let mut first = self.lock();
         if first.is_none() {
+            // Whoever wakes now comes for the lock, and waits until the error is there.
+            self.there.raise();
             self.order.raise();
         }
-        let first = first.get_or_insert_with(|| error.explained(self.order.case())).clone();
-        self.there.raise();
-        first
+        first.get_or_insert_with(|| error.explained(self.order.case())).clone()
     }
 
     /// The first error, if there is one.

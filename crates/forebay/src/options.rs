@@ -47,7 +47,7 @@ pub struct Options {
     pub gate: bool,
     /// Where the work is done.
     pub device: DeviceChoice,
-    /// Who compresses on a GPU.
+    /// Who compresses on a GPU: our own kernels, or nvCOMP where that is asked for.
     pub coder: CoderChoice,
     /// Plays a device with memory of its own: every byte is copied up and down as on a GPU. For tests.
     #[doc(hidden)]

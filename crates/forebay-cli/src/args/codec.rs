@@ -5,7 +5,8 @@ use forebay::{Blosc, BloscInner, Codec, Shuffle};
 use super::size;
 
 /// What there is to choose from.
-const KNOWN: &str = "none, zstd[:LEVEL], blosc-zstd[:LEVEL|fast...] or blosc-lz4[:LEVEL[:noshuffle|shuffle|bitshuffle[:BLOCK]]]";
+const KNOWN: &str = "none, zstd[:LEVEL], blosc-zstd[:LEVEL|fast[:SHUFFLE[:BLOCK]]] or \
+                     blosc-lz4[:LEVEL[:SHUFFLE[:BLOCK]]], where SHUFFLE is noshuffle, shuffle or bitshuffle";
 /// Level of a Blosc-LZ4 frame where none is given; also that of numcodecs.
 const LZ4_LEVEL: u8 = 5;
 /// Level of a Blosc-zstd frame where none is given: Blosc's 5 is zstd's 9, which no camera waits for.

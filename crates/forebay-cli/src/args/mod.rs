@@ -38,7 +38,7 @@ pub(crate) struct Request {
     /// Compression of a chunk: none, zstd, blosc-zstd or blosc-lz4
     ///
     /// none; zstd[:LEVEL]; blosc-zstd and blosc-lz4[:LEVEL[:SHUFFLE[:BLOCK]]], where SHUFFLE is noshuffle, shuffle
-    /// or bitshuffle. blosc-zstd:fast is zstd by a coder of our own, of runs and entropy, several times as fast as level 1.
+    /// or bitshuffle. blosc-zstd:fast is zstd by a coder of our own that looks for runs only: faster than level 1.
     /// Examples: zstd:3, blosc-lz4:5:bitshuffle.
     #[arg(long, value_name = "CODEC", default_value = "blosc-zstd:1", value_parser = codec::parse)]
     codec: Codec,

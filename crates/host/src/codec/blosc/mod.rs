@@ -8,7 +8,8 @@
 //! Blocks are never split into one stream per byte plane (flag 0x10); frames that are split are read. Levels mean
 //! what they mean in c-blosc, with one difference: for LZ4, c-blosc sets both the block size and LZ4's acceleration
 //! (10 - level) from the level. `lz4_flex` has no acceleration (it always searches as LZ4 does at acceleration 1), so
-//! here the level of LZ4 chooses only the block size, and level 0 stores raw.
+//! here the level of LZ4 chooses only the block size, and level 0 stores raw. The fast coder (`super::fast`) has one level,
+//! and blocks of its own size.
 
 mod decode;
 mod encode;

@@ -3,9 +3,9 @@
 //! It is fast because it looks for little. A block is cut into units of at most 64 KiB that never mix planes of the filter
 //! (unless those are small), and each unit becomes a block of zstd's. A run of equal bytes is a match with offset 1; all other
 //! bytes are literals, and get codes of at most 11 bits by how often they are there. Nothing else is looked for: in a camera's
-//! filtered bytes there is nothing else. The coder of a GPU makes the same of its units at its level 1.
+//! filtered bytes there is nothing else. The coder of a GPU looks for the same at its level 1.
 //!
-//! Sizes are known before bytes are written, so that a unit which does not shrink is never written twice.
+//! The size of literals is known before they are written; what does not shrink all the same is copied over them.
 
 mod bits;
 mod codes;

@@ -90,24 +90,27 @@ impl Finder {
             while starts != 0 {
                 let start = base + starts.trailing_zeros() as usize;
                 let end = first_other(&self.equal, start);
-                keep(&mut self.literals, &mut kept, &unit[at..start]);
+                keep(&mut self.literals, &mut kept, unit, at, start);
                 self.runs.push(Run { literals: (start - at) as u32, length: (end - start) as u32 });
                 at = end;
                 starts &= if end < base + WORD { !0 << (end - base) } else { 0 };
             }
         }
         if !self.runs.is_empty() {
-            keep(&mut self.literals, &mut kept, &unit[at..]);
+            keep(&mut self.literals, &mut kept, unit, at, unit.len());
         }
         kept
     }
 }
 
-/// Puts literals behind those that are kept.
+/// Puts literals `at..end` of a unit behind those that are kept. Few are copied with what follows them: most are few.
 #[inline(always)]
-fn keep(to: &mut [u8], kept: &mut usize, literals: &[u8]) {
-    to[*kept..*kept + literals.len()].copy_from_slice(literals);
-    *kept += literals.len();
+fn keep(to: &mut [u8], kept: &mut usize, unit: &[u8], at: usize, end: usize) {
+    match unit.get(at..at + STEP) {
+        Some(bytes) if end - at <= STEP => to[*kept..*kept + STEP].copy_from_slice(bytes),
+        _ => to[*kept..*kept + end - at].copy_from_slice(&unit[at..end]),
+    }
+    *kept += end - at;
 }
 
 /// A bit for each place where eight bits in a row begin.

@@ -246,6 +246,7 @@ fn our_coder_writes_what_the_emulator_writes() {
     let got = made::fingerprints(|codec, (size, element), data| {
         encoded(&device, codec, data.len() / size, (size, element), data)
     });
+    assert_eq!(got.lines().count(), made::FINGERPRINTS.lines().count());
     let others = made::others(&got);
     assert!(others.is_empty(), "{} lines are not the emulator's:\n{}", others.len(), others.join("\n"));
     println!("{} lines, all the emulator's", got.lines().count());

@@ -169,7 +169,7 @@ impl Outcome<'_> {
 
     /// What kernels of our own coder take of the GPU.
     fn kernels(&self) -> Option<Vec<kernels::Share>> {
-        Some(kernels::shares(self.measured.kernels.as_ref()?, self.ratio()))
+        Some(kernels::shares(self.measured.kernels.as_ref().ok()?.as_ref()?, self.ratio()))
     }
 
     /// What is reached of the slowest of them, round by round.
@@ -262,6 +262,10 @@ impl Outcome<'_> {
             )
         }));
         notes.extend(self.plan().fitted.iter().map(|f| format!("made smaller to fit the memory: {f}")));
+        let unknown = self.measured.kernels.as_ref().err();
+        notes.extend(
+            unknown.map(|why| format!("what the kernels of the coder take could not be measured: {why}")),
+        );
         notes
     }
 }

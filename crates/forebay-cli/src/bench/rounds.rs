@@ -20,7 +20,7 @@ pub(crate) struct Measured {
     pub(crate) alone: Option<Series>,
     pub(crate) limits: Vec<Limit>,
     /// What the kernels of our own coder took, where it compresses on a GPU.
-    pub(crate) kernels: Option<Kernels>,
+    pub(crate) kernels: Result<Option<Kernels>, String>,
     /// Threads that limits were measured with.
     pub(crate) threads: usize,
     pub(crate) against: Option<Against>,

@@ -105,11 +105,10 @@ impl<'a> Yardsticks<'a> {
         Ok(())
     }
 
-    /// What each kernel of the coder takes, once; `None` where there is no such coder, or where the limit of the codec says already
-    /// why it cannot be measured.
-    pub(crate) fn kernels(&self) -> Option<Kernels> {
-        let gpu = self.job.gpu.filter(|_| !self.plan.codec.is_none())?;
-        gpu.kernels(&self.plan, &self.job.source).ok().flatten()
+    /// What each kernel of the coder takes, once; `None` where there is no such coder, the reason where it cannot be measured.
+    pub(crate) fn kernels(&self) -> Result<Option<Kernels>, String> {
+        let Some(gpu) = self.job.gpu.filter(|_| !self.plan.codec.is_none()) else { return Ok(None) };
+        gpu.kernels(&self.plan, &self.job.source).map_err(|e| e.to_string())
     }
 
     fn measure(&mut self, kind: Kind) -> Result<(Duration, u64), Error> {

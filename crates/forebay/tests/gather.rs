@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Case, noise};
-use desk::{memory, now, until, written};
+use desk::{memory, now};
 use forebay::store::{Failing, Store, Throttled};
 use forebay::{Array, Codec, DType, Dim, Options, Tuning, Writer};
 
@@ -58,17 +58,6 @@ fn every_way_in_keeps_its_place_and_is_counted() {
     let report = writer.close().unwrap();
     assert_eq!((report.metrics.bytes_in, report.metrics.appends.count), (at as u64, calls));
     assert_eq!(Case::new(array(None)).read(&store), frames);
-}
-
-#[test]
-fn a_layer_that_they_complete_is_written_by_the_clock() {
-    let store = memory();
-    let options = Options { publish_interval: Duration::from_millis(100), ..Options::default() };
-    let mut writer = Writer::open(store.clone(), &array(None), options).unwrap();
-    let frames = noise(2 * SLICE);
-    frames.chunks(100).for_each(|piece| writer.append(piece).unwrap());
-    let took = until("the layer", || written(&store) > 0);
-    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Case, noise};
-use desk::{FRAME, array, check_prefix, complete, memory, published, until, write, written};
+use desk::{FRAME, array, check_prefix, complete, memory, published, until, write};
 use forebay::store::{Failing, Memory, Store, Throttled};
 use forebay::{Array, Codec, DType, Dim, Mode, Options, Tuning, Writer};
 
@@ -19,27 +19,6 @@ fn metadata_is_there_before_the_first_frame() {
     assert_eq!(published(&store), 0);
     assert!(store.get("zarr.json").unwrap().is_some());
     drop(writer);
-}
-
-#[test]
-fn a_slow_camera_loses_nothing_and_a_finished_shard_is_published_within_a_second() {
-    let store = memory();
-    let interval = Duration::from_millis(300);
-    let options = Options { publish_interval: interval, ..Options::default() };
-    let mut writer = Writer::open(store.clone(), &array(), options).unwrap();
-    // One layer of chunks and a half: the layer is written by the clock, without another append.
-    writer.append(&noise(3 * FRAME)).unwrap();
-    assert_eq!(written(&store), 0, "a full batch would hold much more");
-    let took = until("the layer", || written(&store) > 0);
-    assert!(took < interval + Duration::from_secs(1), "{took:?}");
-    assert_eq!(published(&store), 0, "the shard is not finished");
-    // The rest of the shard, and the begun layer is not lost.
-    writer.append(&noise(6 * FRAME)[3 * FRAME..5 * FRAME]).unwrap();
-    let took = until("the shard", || published(&store) == 4);
-    assert!(took < interval + Duration::from_secs(1), "{took:?}");
-    writer.append(&noise(6 * FRAME)[5 * FRAME..]).unwrap();
-    writer.close().unwrap();
-    assert_eq!(Case::new(array()).read(&store), noise(6 * FRAME));
 }
 
 #[test]

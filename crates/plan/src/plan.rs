@@ -19,7 +19,7 @@ pub struct Tuning {
     /// Bytes (before compression) that a batch comes close to; `None`: what suits the device. 32 MiB, or, where the device
     /// has memory of its own, 256 MiB, and 512 MiB with a codec.
     pub batch_bytes: Option<u64>,
-    /// Bytes of one staging slot; `None`: what suits the device. 8 MiB, or 64 MiB where it has memory of its own.
+    /// Bytes of one staging slot; `None`: what suits the device. 8 MiB, or 32 MiB where it has memory of its own.
     pub staging_bytes: Option<u64>,
     /// When kicked batches are drained; `None`: selected from facts.
     pub mode: Option<Mode>,

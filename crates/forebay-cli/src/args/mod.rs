@@ -133,7 +133,7 @@ pub(crate) struct Tune {
     #[arg(long)]
     no_gate: bool,
 
-    /// Bytes of a buffer that takes in frames, with K, M or G [default: 8M; on a GPU 64M]
+    /// Bytes of a buffer that takes in frames, with K, M or G [default: 8M; on a GPU 32M]
     #[arg(long, value_name = "BYTES", value_parser = size::parse)]
     staging: Option<u64>,
 }

@@ -111,8 +111,9 @@ class Case:
     layout: list[tuple[int, int]]
     codec: str = "zstd:3"
     crc32c: bool = False
-    # Where the data come from: a file, or bytes for standard input.
+    # Where the data come from: a file, or bytes for standard input, which may be a piece again and again.
     source: Path | bytes = b""
+    piece: bytes | None = None
     # Order of arrival, where it is not the stored one; sizes of it.
     arrives: str = ""
     # Size of dimension 0 that is given; 0: as many as come.
@@ -456,8 +457,34 @@ def channels() -> list[Case]:
     ]
 
 
+def some_of_all() -> bytes:
+    """A ramp, words, short runs, noise and nothing, which no unit of a coder divides. Small once it is compressed: stores of it travel."""
+    random = np.random.default_rng(140)
+    runs = np.repeat(random.integers(0, 256, 250, "u1"), random.integers(1, 60, 250)).tobytes()
+    words = b"every lane waits for the slot before it, and no lane for one behind. " * 500
+    parts = [np.arange(5000, dtype="<u2").tobytes(), words, random.bytes(1000), runs]
+    return b"".join(parts).ljust(500_017, b"\0")
+
+
+def large_chunks() -> list[Case]:
+    """One chunk of 64 MiB, and one of 16 MiB and some, of an odd number of bytes."""
+    piece, cases = some_of_all(), []
+    sizes = [("64M", "u2", (4096, 8192), ["zstd:3", "blosc-zstd:5:shuffle", "blosc-lz4:5:bitshuffle"])]
+    sizes += [("16M-odd", "u1", (4099, 4101), ["zstd:1", "blosc-zstd:fast:bitshuffle", "blosc-lz4:5:noshuffle"])]
+    for word, dtype, shape, codecs in sizes:
+        bytes_of = shape[0] * shape[1] * np.dtype(dtype).itemsize
+        pixels = np.frombuffer((piece * (bytes_of // len(piece) + 1))[:bytes_of], f"<{dtype}").reshape(shape)
+        for codec in codecs:
+            layout = [(shape[0], 1), (shape[1], 1)]
+            name = f"one-chunk-{word}-{codec.replace(':', '-')}"
+            # The same array for all, so that it is dumped once.
+            cases.append(Case(name, pixels, "yx", layout, codec, source=pixels.tobytes(), piece=piece))
+    return cases
+
+
 def all_cases(data: Path, shared: Path, made: Path) -> list[Case]:
-    return matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes() + pyramids() + channels()
+    some = matrix(CROPS, data) + matrix(LARGE, shared) + types(made) + cuts() + shapes() + large_chunks()
+    return some + pyramids() + channels()
 
 
 def pyramids() -> list[Case]:

@@ -54,7 +54,10 @@ def make(folder: Path, shared: Path) -> None:
 
 
 def given(case: Case, inputs: Path) -> str:
-    """The input among those that go along; bytes for standard input are a file named so."""
+    """The input among those that go along; bytes for standard input are a file named so, and how many if they are a piece."""
+    if case.piece is not None:
+        (inputs / "piece.bytes").write_bytes(case.piece)
+        return f"piece.bytes@{len(case.source)}"
     if isinstance(case.source, bytes):
         name = f"{case.name}.bytes"
         (inputs / name).write_bytes(case.source)
@@ -91,6 +94,7 @@ def absent(names: set[str], what: str) -> str | None:
 
 def check(folder: Path, forebay: Path, shared: Path, work: Path) -> int:
     tally = run.Tally()
+    tally.add(run.alike())
     run.prepared(work)
     entries = came_back(folder, shared, work, tally)
     print(f"reading {len(entries)} stores")

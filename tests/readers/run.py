@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import numcodecs.zstd
 
 import write
 from cases import Case, all_cases, noise
@@ -103,6 +106,16 @@ def killed(seed: int, forebay: Path, work: Path, tally: Tally) -> list[dict]:
 
 def published(entry: dict, level: str) -> int:
     return json.loads((Path(entry["store"]) / level / "zarr.json").read_text())["shape"][0]
+
+
+def alike() -> str | None:
+    """Two versions of libzstd decode what is written, our own tests' and that of these readers; a fault if they are one."""
+    lock = (HERE.parent.parent / "Cargo.lock").read_text()
+    ours = re.search(r'name = "zstd-sys"\nversion = "[^"+]*\+zstd\.([0-9.]+)"', lock)[1]
+    number = numcodecs.zstd.VERSION_NUMBER
+    theirs = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+    print(f"libzstd: {ours} of `forebay verify`, {theirs} of numcodecs")
+    return f"both are libzstd {ours}: pin a numcodecs that has another" if ours == theirs else None
 
 
 def refused(forebay: Path, work: Path, tally: Tally) -> None:
@@ -207,6 +220,7 @@ def main() -> int:
     oracles(tally)
     cases = all_cases(HERE.parent / "data", asked.shared / "data", prepared(asked.work))
     cases = [case for case in cases if asked.only in case.name]
+    tally.add(alike())
     stage(f"writing {len(cases)} stores")
     entries = written(cases, asked.forebay, asked.work, tally)
     if asked.only in "killed":

@@ -8,6 +8,11 @@
 //
 // One kernel after another, none of which asks the host: filter, analyze (runs, literals, how often each byte is there), match (where it may pay), table
 // (codes), encode (literals to bits), sequences (runs to bits), place (where everything goes), assemble (the frames).
+//
+// They run over a group of units: those of some whole chunks, or a part of one chunk, where that is larger than what there is
+// memory for. Parts of Blosc's chunks are whole blocks. What one part leaves to the next: the bytes of the frame so far, in `sizes`,
+// and whether there were matches. That a Blosc frame does not shrink may come out after some parts of it were written: then
+// `coder_restore` puts the chunk in their place.
 #pragma once
 
 #include "common.h"
@@ -58,7 +63,10 @@ struct Unit {
 static_assert(sizeof(Unit) == 68, "as coder.rs counts it");
 
 struct CoderParams {
+    // Chunks of the group; or one, of which the group is a part: so many units from the first on.
     uint64_t chunks;
+    uint64_t first;
+    uint64_t count;
     const unsigned char *pool;
     uint64_t chunk_bytes;
     // Bytes of an element, which filter, whether frames are Blosc's.
@@ -79,7 +87,8 @@ struct CoderParams {
     uint64_t slot;
     uint64_t out_slot;
     uint64_t runs;
-    // 0: units are read where they lie in the pool.
+    // Lists lie where unit 0 of the chunk has its place, so that units have their number there whatever the group: before `first`
+    // there is no memory. 0: units are read where they lie in the pool.
     unsigned char *filtered;
     unsigned char *literals;
     unsigned char *out;
@@ -92,6 +101,8 @@ struct CoderParams {
     // 256 for each unit: how often each byte is there, then its code and the bits of it.
     uint16_t *counts;
     Unit *units;
+    // Whether a unit of the parts of the chunk before this one has matches.
+    uint64_t *matched;
     unsigned char *scratch;
     uint64_t stride;
     uint64_t *sizes;

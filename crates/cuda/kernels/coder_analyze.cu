@@ -124,7 +124,7 @@ static __device__ void list_runs(const CoderParams &p, AnalyzeShared *shared, ui
 extern "C" __global__ void __launch_bounds__(ANALYZE_THREADS) coder_analyze(const __grid_constant__ CoderParams p) {
     SHARED_BYTES(bytes_shared);
     AnalyzeShared *shared = (AnalyzeShared *)bytes_shared;
-    uint64_t unit = blockIdx.x;
+    uint64_t unit = p.first + blockIdx.x;
     Place place = place_of(p, unit);
     const unsigned char *source = unit_bytes(p, unit, place);
     uint32_t bytes = place.bytes, lane = threadIdx.x % 32;

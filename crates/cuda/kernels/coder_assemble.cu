@@ -50,11 +50,15 @@ static __device__ void finish(Unit &unit) {
     }
 }
 
-// Places the units of one block from `at` on, by one warp. Gives where the next block begins.
-static __device__ uint64_t place_block(const CoderParams &p, uint64_t first, uint64_t block, uint64_t at, uint32_t lane) {
-    uint64_t bytes = block_bytes_of(p, block), units = block + 1 < p.blocks ? p.block_units : cut_of(p, bytes).units;
+// Places units `first .. first + units` of one block from `at` on, by one warp. Gives where the next begins, and whether one of them
+// has matches.
+static __device__ uint64_t place_units(const CoderParams &p, uint64_t first, uint64_t units, uint64_t block, uint64_t at,
+                                       uint32_t lane, bool *matched) {
+    uint64_t bytes = block_bytes_of(p, block);
     Unit *about = p.units + first;
-    uint32_t header = p.lz4 ? 0 : frame_header(bytes), unit_header = p.lz4 ? 0 : 3;
+    // A zstd frame of which there is some already goes on.
+    bool goes_on = !p.blosc && p.first > 0;
+    uint32_t header = p.lz4 || goes_on ? 0 : frame_header(bytes), unit_header = p.lz4 ? 0 : 3;
     // Sums of 32 bits would do for a block; a frame of the plain codec may be longer.
     uint64_t all = header;
     for (uint64_t i = 0; i < units; i += 32) {
@@ -67,6 +71,7 @@ static __device__ uint64_t place_block(const CoderParams &p, uint64_t first, uin
             about[i + lane].kind = unit.kind;
             about[i + lane].size = unit.size;
         }
+        *matched = *matched || unit.matched;
         all += sum_of_warp(i + lane < units ? unit.size + unit_header : 0);
     }
     bool stored = p.blosc && all >= bytes;
@@ -87,23 +92,34 @@ static __device__ uint64_t place_block(const CoderParams &p, uint64_t first, uin
     return from;
 }
 
-// A warp for each chunk.
+// A warp for each chunk. What it says of a chunk's size holds up to the end of the group; once that is the size of a frame that did not
+// shrink, it stays so, and no byte of it is written where it has no room.
 extern "C" __global__ void __launch_bounds__(32 * PLACE_WARPS) coder_place(const __grid_constant__ CoderParams p) {
     uint64_t chunk = (uint64_t)blockIdx.x * PLACE_WARPS + threadIdx.x / 32;
     uint32_t lane = threadIdx.x % 32;
     if (chunk >= p.chunks) {
         return;
     }
-    uint64_t at = p.blosc ? BLOSC_HEADER + 4 * p.blocks : 0;
+    uint64_t at = p.first > 0 ? p.sizes[chunk] : p.blosc ? BLOSC_HEADER + 4 * p.blocks : 0;
+    bool matched = p.first > 0 && *p.matched != 0;
     if (!p.stored) {
-        for (uint64_t block = 0; block < p.blocks; block++) {
-            at = place_block(p, chunk * p.chunk_units + block * p.block_units, block, at, lane);
+        uint64_t unit = chunk * p.chunk_units + p.first, end = p.first + p.count;
+        end = end < p.chunk_units ? end : p.chunk_units;
+        for (uint64_t block = p.first / p.block_units; block < p.blocks && block * p.block_units < end; block++) {
+            uint64_t behind = block + 1 < p.blocks ? (block + 1) * p.block_units : end;
+            uint64_t units = chunk * p.chunk_units + behind - unit;
+            at = place_units(p, unit, units, block, at, lane, &matched);
+            unit += units;
         }
     }
+    matched = __any_sync(~0u, matched);
     // A frame that does not shrink is the chunk itself.
     bool stored = p.blosc && (p.stored || at >= p.chunk_bytes + BLOSC_HEADER);
     if (lane == 0) {
         p.sizes[chunk] = stored ? p.chunk_bytes + BLOSC_HEADER : at;
+        if (p.count < p.chunk_units) {
+            *p.matched = matched;
+        }
     }
 }
 
@@ -145,10 +161,12 @@ static __device__ void put_frame_header(unsigned char *to, uint64_t content) {
 
 // Where a block of a Blosc frame begins, with the four bytes of its size.
 static __device__ uint64_t block_begin(const CoderParams &p, uint64_t chunk, uint64_t block) {
-    if (block == p.blocks) {
+    uint64_t unit = chunk * p.chunk_units + block * p.block_units;
+    // Behind the last of the chunk, or of the group.
+    if (block == p.blocks || unit >= p.first + p.count) {
         return p.sizes[chunk];
     }
-    const Unit &first = p.units[chunk * p.chunk_units + block * p.block_units];
+    const Unit &first = p.units[unit];
     return first.at - 4 - (first.kind == KIND_STORED || p.lz4 ? 0 : frame_header(block_bytes_of(p, block)));
 }
 
@@ -208,31 +226,25 @@ static __device__ void put_sequences(const CoderParams &p, uint64_t index, const
 
 // A block for each unit.
 extern "C" __global__ void coder_assemble(const __grid_constant__ CoderParams p) {
-    uint64_t index = blockIdx.x;
+    uint64_t index = p.first + blockIdx.x;
     Place place = place_of(p, index);
     unsigned char *to = p.scratch + place.chunk * p.stride;
     uint64_t size = p.sizes[place.chunk];
-    bool is_first = place.block == 0 && place.index == 0;
-    if (p.blosc && size == p.chunk_bytes + BLOSC_HEADER) {
-        if (is_first && threadIdx.x == 0) {
-            put_blosc_header(p, to, size, true);
-        }
+    bool stored = p.blosc && size == p.chunk_bytes + BLOSC_HEADER;
+    // By the last, when the size is known.
+    if (p.blosc && place.block == p.blocks - 1 && place.index == place.units - 1 && threadIdx.x == 0) {
+        put_blosc_header(p, to, size, stored);
+    }
+    if (stored) {
         uint64_t at = place.block * p.block_bytes + place.offset;
         copy_by_block(to + BLOSC_HEADER + at, p.pool + place.chunk * p.chunk_bytes + at, place.bytes);
         return;
     }
     Unit unit = p.units[index];
-    if (p.blosc && is_first) {
-        if (threadIdx.x == 0) {
-            put_blosc_header(p, to, size, false);
-        }
-        for (uint64_t block = threadIdx.x; block < p.blocks; block += blockDim.x) {
-            put_number(to + BLOSC_HEADER + 4 * block, block_begin(p, place.chunk, block), 4);
-        }
-    }
     if (place.index == 0 && threadIdx.x == 0) {
         uint64_t begin = p.blosc ? block_begin(p, place.chunk, place.block) : 0;
         if (p.blosc) {
+            put_number(to + BLOSC_HEADER + 4 * place.block, begin, 4);
             put_number(to + begin, block_begin(p, place.chunk, place.block + 1) - begin - 4, 4);
         }
         if (unit.kind != KIND_STORED && !p.lz4) {
@@ -259,5 +271,13 @@ extern "C" __global__ void coder_assemble(const __grid_constant__ CoderParams p)
     } else {
         to += put_literals(p, index, place, unit, to);
         put_sequences(p, index, unit, to);
+    }
+}
+
+// Blocks for pieces of one chunk that went through in parts: a frame that did not shrink holds it all.
+extern "C" __global__ void coder_restore(const __grid_constant__ CoderParams p) {
+    uint64_t at = (uint64_t)blockIdx.x * UNIT, left = p.chunk_bytes - at;
+    if (p.sizes[0] == p.chunk_bytes + BLOSC_HEADER) {
+        copy_by_block(p.scratch + BLOSC_HEADER + at, p.pool + at, left < UNIT ? left : UNIT);
     }
 }

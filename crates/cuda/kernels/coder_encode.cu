@@ -124,7 +124,7 @@ static __device__ void write_part(EncodeShared *shared, const unsigned char *lit
 extern "C" __global__ void __launch_bounds__(ENCODE_THREADS) coder_encode(const __grid_constant__ CoderParams p) {
     SHARED_BYTES(bytes_shared);
     EncodeShared *shared = (EncodeShared *)bytes_shared;
-    uint64_t unit = blockIdx.x;
+    uint64_t unit = p.first + blockIdx.x;
     if (p.units[unit].how != LITERALS_CODED) {
         return;
     }

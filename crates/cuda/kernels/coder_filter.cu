@@ -157,15 +157,22 @@ static __device__ void put_copied(const Target &to, const unsigned char *source,
 
 // Blocks along x for blocks of chunks, along y for parts of them. ELEMENT is 0 for sizes that are not known beforehand.
 template <int ELEMENT> static __device__ void filter(const CoderParams &p) {
-    uint64_t chunk = blockIdx.x / p.blocks, block = blockIdx.x - chunk * p.blocks;
+    uint64_t index = p.first / p.block_units + blockIdx.x, chunk = index / p.blocks, block = index - chunk * p.blocks;
     uint64_t bytes = block_bytes_of(p, block);
     const unsigned char *source = p.pool + chunk * p.chunk_bytes + block * p.block_bytes;
-    Target to = {cut_of(p, bytes), p.filtered + (chunk * p.chunk_units + block * p.block_units) * p.slot, p.slot};
+    uint64_t unit = chunk * p.chunk_units + block * p.block_units;
+    Target to = {cut_of(p, bytes), p.filtered + unit * p.slot, p.slot};
     bool is_plain = to.cut.planes == 1, whole = !is_plain && ELEMENT > 0 && is_aligned<Wide>(source);
     uint64_t element = is_plain ? 1 : p.element, per = !is_plain && p.filter == BITS ? 32 : 16;
-    uint64_t elements = (bytes - to.cut.rest) / element;
+    uint64_t begin = 0, elements = (bytes - to.cut.rest) / element;
+    if (!p.blosc) {
+        // The group may be some of the units of the frame.
+        uint64_t behind = (p.first + p.count - unit) * to.cut.piece;
+        begin = (p.first > unit ? p.first - unit : 0) * to.cut.piece;
+        elements = behind < elements ? behind : elements;
+    }
     uint64_t thread = (uint64_t)blockIdx.y * blockDim.x + threadIdx.x, threads = (uint64_t)gridDim.y * blockDim.x;
-    for (uint64_t first = per * thread; first < elements; first += per * threads) {
+    for (uint64_t first = begin + per * thread; first < elements; first += per * threads) {
         uint64_t end = first + per < elements ? first + per : elements;
         if (is_plain) {
             put_copied(to, source, first, end, bytes - first);

@@ -7,10 +7,13 @@
 #define FSE_SYMBOLS 64
 #define FSE_BITS 8
 
+// Where in a sum with a state the number of bits begins.
+#define FSE_UP 11
+
 struct Fse {
-    // Of a symbol: what is added to a state for the number of bits to be in its upper half, and where its states begin.
-    uint32_t bits[FSE_SYMBOLS];
-    int32_t first[FSE_SYMBOLS];
+    // Of a symbol, in one word: what is added to a state for the number of bits to stand from FSE_UP on (16 bits), what its user
+    // puts there (5 bits, 0), and where its states begin (11 bits with a sign).
+    uint32_t to[FSE_SYMBOLS];
     uint16_t states[1 << FSE_BITS];
     uint32_t log;
 };
@@ -59,44 +62,51 @@ static __device__ void fse_build(Fse *fse, const int16_t *shares, uint32_t symbo
             } while (at >= top);
         }
     }
-    // `first` counts up to where each symbol's next state goes, and is then moved by how often the symbol is there.
+    // `to` counts up to where each symbol's next state goes; where its states begin is before that by twice how often it is there.
     uint32_t before = 0;
     for (uint32_t s = 0; s < symbols; s++) {
-        fse->first[s] = (int32_t)before;
+        fse->to[s] = before;
         before += shares[s] < 0 ? 1 : (uint32_t)shares[s];
     }
     for (uint32_t i = 0; i < size; i++) {
-        fse->states[fse->first[spread[i]]++] = (uint16_t)(size + i);
+        fse->states[fse->to[spread[i]]++] = (uint16_t)(size + i);
     }
     for (uint32_t s = 0; s < symbols; s++) {
         uint32_t count = shares[s] < 0 ? 1 : (uint32_t)shares[s];
         uint32_t most = log - (count > 1 ? highest_bit(count - 1) : 0);
-        fse->bits[s] = count == 0 ? (log + 1) << 16 : (most << 16) - (count << most);
-        fse->first[s] -= 2 * (int32_t)count;
+        uint32_t added = count == 0 ? (log + 1) << FSE_UP : (most << FSE_UP) - (count << most);
+        fse->to[s] = (fse->to[s] - 2 * count) << 21 | added;
     }
     fse->log = log;
 }
 
 // A table of one symbol, which takes no bits.
 static __device__ void fse_build_single(Fse *fse, uint32_t symbol) {
-    fse->bits[symbol] = 0;
-    fse->first[symbol] = 0;
+    fse->to[symbol] = 0;
     fse->states[0] = 0;
     fse->log = 0;
 }
 
-// The state that stands for a symbol before any other: the one that takes the fewest bits to get to.
-static __device__ uint32_t fse_begin(const Fse *fse, uint32_t symbol) {
-    uint32_t bits = (fse->bits[symbol] + (1 << 15)) >> 16;
-    uint32_t state = (bits << 16) - fse->bits[symbol];
-    return fse->states[(int32_t)(state >> bits) + fse->first[symbol]];
+// The state that a symbol's word and so many bits of the one before lead to.
+static __device__ uint32_t fse_state(const Fse *fse, uint32_t state, uint32_t bits, uint32_t word) {
+    return fse->states[(int32_t)(state >> bits) + ((int32_t)word >> 21)];
 }
 
-// Goes on to a symbol; gives how many of the state's lowest bits are written for it.
-static __device__ uint32_t fse_next(const Fse *fse, uint32_t *state, uint32_t symbol) {
-    uint32_t bits = (*state + fse->bits[symbol]) >> 16;
-    *state = fse->states[(int32_t)(*state >> bits) + fse->first[symbol]];
+// The state that stands for a symbol before any other: the one that takes the fewest bits to get to.
+static __device__ uint32_t fse_begin(const Fse *fse, uint32_t symbol) {
+    uint32_t word = fse->to[symbol], added = word & 0xFFFF, bits = (added + (1 << (FSE_UP - 1))) >> FSE_UP;
+    return fse_state(fse, (bits << FSE_UP) - added, bits, word);
+}
+
+// Goes on to the symbol of a word; gives how many of the state's lowest bits are written for it.
+static __device__ uint32_t fse_follow(const Fse *fse, uint32_t *state, uint32_t word) {
+    uint32_t bits = (*state + (word & 0xFFFF)) >> FSE_UP;
+    *state = fse_state(fse, *state, bits, word);
     return bits;
+}
+
+static __device__ uint32_t fse_next(const Fse *fse, uint32_t *state, uint32_t symbol) {
+    return fse_follow(fse, state, fse->to[symbol]);
 }
 
 // Shares of two to `log`, at least one for each symbol that is there; no more than `most` for any.

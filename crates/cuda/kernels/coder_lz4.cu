@@ -102,7 +102,7 @@ static __device__ void put_lz4_literals(const unsigned char *source, unsigned ch
 extern "C" __global__ void __launch_bounds__(LZ4_THREADS) coder_lz4(const __grid_constant__ CoderParams p) {
     SHARED_BYTES(bytes_shared);
     Lz4Shared *s = (Lz4Shared *)bytes_shared;
-    uint64_t unit = blockIdx.x;
+    uint64_t unit = p.first + blockIdx.x;
     Unit *about = p.units + unit;
     Place place = place_of(p, unit);
     const unsigned char *source = unit_bytes(p, unit, place);

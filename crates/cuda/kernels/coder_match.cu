@@ -386,7 +386,7 @@ static __device__ void pack_literals(MatchShared *s, const unsigned char *source
 extern "C" __global__ void __launch_bounds__(MATCH_THREADS) coder_match(const __grid_constant__ CoderParams p) {
     SHARED_BYTES(bytes_shared);
     MatchShared *s = (MatchShared *)bytes_shared;
-    uint64_t unit = blockIdx.x;
+    uint64_t unit = p.first + blockIdx.x;
     Unit *about = p.units + unit;
     uint32_t bytes = about->bytes, literals = about->literals, runs = about->sequences;
     if (bytes < LEAST_PROBED || literals < LEAST_CODED) {

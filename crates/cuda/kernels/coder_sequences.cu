@@ -2,14 +2,20 @@
 //
 // A run repeats the byte before it, so its offset is the one that was used last, which every frame begins with, and takes no
 // bits; matches name their offset where it is another than the last one's. The lengths of literals, offsets, and the lengths of
-// matches go through three chains of states, from the last sequence to the first. The chains are cut into a piece for each thread. Each begins with the state that stands for the symbol before it, goes through
-// its piece, and begins anew where the piece before it ended elsewhere, until all begin where the one before them ended: what
-// comes of it is what one thread alone would write.
+// matches go through three chains of states, from the last sequence to the first. The chains are cut into a piece for each
+// thread. Each begins with the state that stands for the symbol before it, goes through its piece, and begins anew where
+// the piece before it ended elsewhere, until all begin where the one before them ended: what comes of it is what one thread
+// alone would write.
+//
+// Threads go through their pieces together, several times: while the codes are counted each sequence is put down in one word,
+// where the places of matches were, those that threads read at a time side by side.
 
 #include "coder_fse.h"
 
 #define SEQUENCES_THREADS 128
 #define LEAST_PIECE_RUNS 16
+// Bits of all codes of a sequence.
+#define CODES_BITS 17
 
 // Shares of the predefined tables (RFC 8878, 3.1.1.3.2.2).
 static __constant__ int16_t LITERAL_SHARES[36] = {4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,  2,  1,  1,  1,  2,  2,
@@ -74,12 +80,19 @@ static __device__ uint32_t match_bits(uint32_t code) {
     return code < 32 ? 0 : code < 36 ? 1 : code < 38 ? 2 : code < 40 ? 3 : code < 42 ? 4 : code == 42 ? 5 : code - 36;
 }
 
-struct Sequence {
-    // What is said of each chain: the lowest bits behind its code.
-    uint32_t number[CHAINS];
-    uint32_t code[CHAINS];
-    uint32_t bits[CHAINS];
-};
+// A sequence in a word: the codes of literals (6 bits), of the match (6) and of the offset (5), then what stands behind them in
+// that order. They have 64 bits: lengths are less than a unit together, 15 and 14 bits or less, and an offset has at most 16.
+typedef uint64_t Word;
+
+static __device__ uint32_t code_of(Word word, int chain) {
+    uint32_t codes = (uint32_t)word;
+    return chain == OF_LITERALS ? codes & 63 : chain == OF_MATCHES ? codes >> 6 & 63 : codes >> 12 & 31;
+}
+
+// Bits behind a code.
+static __device__ uint32_t bits_behind(int chain, uint32_t code) {
+    return chain == OF_LITERALS ? literal_bits(code) : chain == OF_MATCHES ? match_bits(code) : code;
+}
 
 struct Runs {
     const uint16_t *starts;
@@ -98,19 +111,40 @@ struct Runs {
         return n > 0 && literals > 0 && offsets[n] == offsets[n - 1] ? 1 : offsets[n] + 3u;
     }
 
-    __device__ Sequence nth(uint32_t n) const {
-        Sequence sequence;
+    // The sequence of a number, from its lengths.
+    __device__ Word nth(uint32_t n) const {
         uint32_t before = n > 0 ? ends[n - 1] + 1u : 0, start = starts[n], end = ends[n] + 1u;
-        uint32_t offset = offset_number(n, start - before);
-        sequence.number[OF_LITERALS] = start - before;
-        sequence.number[OF_OFFSETS] = offset;
-        sequence.number[OF_MATCHES] = end - start - 3;
-        sequence.code[OF_LITERALS] = literal_code(start - before);
-        sequence.code[OF_MATCHES] = match_code(end - start - 3);
-        sequence.code[OF_OFFSETS] = sequence.bits[OF_OFFSETS] = highest_bit(offset);
-        sequence.bits[OF_LITERALS] = literal_bits(sequence.code[OF_LITERALS]);
-        sequence.bits[OF_MATCHES] = match_bits(sequence.code[OF_MATCHES]);
-        return sequence;
+        uint32_t literals = start - before, match = end - start - 3, offset = offset_number(n, literals);
+        uint32_t of_literals = literal_code(literals), of_match = match_code(match), of_offset = highest_bit(offset);
+        uint32_t first = literal_bits(of_literals), second = match_bits(of_match);
+        uint64_t behind = literals & ((1u << first) - 1);
+        behind |= (uint64_t)(match & ((1u << second) - 1)) << first;
+        behind |= (uint64_t)(offset & ((1u << of_offset) - 1)) << (first + second);
+        return behind << CODES_BITS | (of_offset << 12 | of_match << 6 | of_literals);
+    }
+};
+
+// All sequences of a unit, from the last to the first, cut into pieces of so many.
+struct Told {
+    Runs runs;
+    uint32_t each;
+    // Null where there is no room: then they are told anew each time.
+    Word *words;
+
+    __device__ Told(const CoderParams &p, const Runs &of, uint64_t unit) : runs(of), words(nullptr) {
+        each = (runs.count + SEQUENCES_THREADS - 1) / SEQUENCES_THREADS;
+        each = each > LEAST_PIECE_RUNS ? each : LEAST_PIECE_RUNS;
+        if (p.matching && sizeof(Word) * SEQUENCES_THREADS * each <= 2 * p.slot) {
+            words = (Word *)(p.candidates + unit * p.slot);
+        }
+    }
+
+    __device__ Word *place(uint32_t i) const {
+        return words + (i % each) * SEQUENCES_THREADS + i / each;
+    }
+
+    __device__ Word at(uint32_t i) const {
+        return words ? *place(i) : runs.nth(runs.count - 1 - i);
     }
 };
 
@@ -165,76 +199,102 @@ static __device__ void make_table(SequencesShared *s, int chain, uint32_t total)
     fse_build(&s->fse[chain], predefined, known, predefined_log, s->spread[chain]);
 }
 
-static __device__ void count_codes(SequencesShared *s, const Runs &runs) {
+// Counts the codes, puts sequences down where there is room, and makes the tables.
+static __device__ void count_codes(SequencesShared *s, const Told &told) {
     for (uint32_t i = threadIdx.x; i < CHAINS * FSE_SYMBOLS; i += SEQUENCES_THREADS) {
         s->counts[i / FSE_SYMBOLS][i % FSE_SYMBOLS] = 0;
     }
     __syncthreads();
-    for (uint32_t i = threadIdx.x; i < runs.count; i += SEQUENCES_THREADS) {
-        Sequence sequence = runs.nth(i);
+    for (uint32_t n = threadIdx.x; n < told.runs.count; n += SEQUENCES_THREADS) {
+        Word word = told.runs.nth(n);
         for (int chain = 0; chain < CHAINS; chain++) {
-            atomicAdd(&s->counts[chain][sequence.code[chain]], 1u);
+            atomicAdd(&s->counts[chain][code_of(word, chain)], 1u);
+        }
+        if (told.words) {
+            *told.place(told.runs.count - 1 - n) = word;
         }
     }
     __syncthreads();
     if (threadIdx.x % 32 == 0 && threadIdx.x / 32 < CHAINS) {
-        make_table(s, (int)(threadIdx.x / 32), runs.count);
+        make_table(s, (int)(threadIdx.x / 32), told.runs.count);
+    }
+    __syncthreads();
+    for (uint32_t i = threadIdx.x; i < CHAINS * FSE_SYMBOLS; i += SEQUENCES_THREADS) {
+        uint32_t chain = i / FSE_SYMBOLS, code = i % FSE_SYMBOLS;
+        if (s->counts[chain][code] > 0) {
+            s->fse[chain].to[code] |= bits_behind((int)chain, code) << 16;
+        }
     }
     __syncthreads();
 }
+
+// Where the chains stand.
+struct States {
+    uint32_t of[CHAINS];
+
+    __device__ void begin(const SequencesShared *s, Word word) {
+        for (int chain = 0; chain < CHAINS; chain++) {
+            of[chain] = fse_begin(&s->fse[chain], code_of(word, chain));
+        }
+    }
+
+    // Goes on to a sequence; gives all its bits.
+    __device__ uint32_t follow(const SequencesShared *s, Word word) {
+        uint32_t bits = 0;
+        for (int chain = 0; chain < CHAINS; chain++) {
+            uint32_t symbol = s->fse[chain].to[code_of(word, chain)];
+            bits += fse_follow(&s->fse[chain], &of[chain], symbol) + (symbol >> 16 & 31);
+        }
+        return bits;
+    }
+};
 
 // What a thread writes: sequences `begin .. end`, counted from the last, beginning in these states.
 struct Piece {
     uint32_t begin;
     uint32_t end;
-    uint32_t states[CHAINS];
+    States states;
 };
 
 // Bits of a piece, and the states that it ends in.
-static __device__ uint32_t go_through(const SequencesShared *s, const Runs &runs, const Piece &piece, uint32_t *states) {
-    uint32_t bits = 0;
-    for (int chain = 0; chain < CHAINS; chain++) {
-        states[chain] = piece.states[chain];
-    }
-    for (uint32_t i = piece.begin; i < piece.end; i++) {
-        Sequence sequence = runs.nth(runs.count - 1 - i);
+static __device__ uint32_t go_through(const SequencesShared *s, const Told &told, const Piece &piece, States *states) {
+    uint32_t bits = 0, i = piece.begin;
+    *states = piece.states;
+    if (i == 0) {
+        Word word = told.at(0);
+        states->begin(s, word);
         for (int chain = 0; chain < CHAINS; chain++) {
-            const Fse *fse = &s->fse[chain];
-            if (i == 0) {
-                states[chain] = fse_begin(fse, sequence.code[chain]);
-            } else {
-                bits += fse_next(fse, &states[chain], sequence.code[chain]);
-            }
-            bits += sequence.bits[chain];
+            bits += bits_behind(chain, code_of(word, chain));
         }
+        i++;
+    }
+    for (; i < piece.end; i++) {
+        bits += states->follow(s, told.at(i));
     }
     return bits;
 }
 
 // Settles where each piece begins, and gives its bits.
-static __device__ uint32_t settle(SequencesShared *s, const Runs &runs, Piece *piece) {
+static __device__ uint32_t settle(SequencesShared *s, const Told &told, Piece *piece) {
     bool wrong = piece->begin < piece->end;
     uint32_t bits = 0, me = threadIdx.x;
     if (wrong && piece->begin > 0) {
-        Sequence before = runs.nth(runs.count - piece->begin);
-        for (int chain = 0; chain < CHAINS; chain++) {
-            piece->states[chain] = fse_begin(&s->fse[chain], before.code[chain]);
-        }
+        piece->states.begin(s, told.at(piece->begin - 1));
     }
     do {
         if (wrong) {
-            uint32_t states[CHAINS];
-            bits = go_through(s, runs, *piece, states);
+            States states;
+            bits = go_through(s, told, *piece, &states);
             for (int chain = 0; chain < CHAINS; chain++) {
-                s->ends[chain][me] = states[chain];
+                s->ends[chain][me] = states.of[chain];
             }
         }
         __syncthreads();
         wrong = false;
         for (int chain = 0; chain < CHAINS && piece->begin > 0 && piece->begin < piece->end; chain++) {
             uint32_t state = s->ends[chain][me - 1];
-            wrong = wrong || state != piece->states[chain];
-            piece->states[chain] = state;
+            wrong = wrong || state != piece->states.of[chain];
+            piece->states.of[chain] = state;
         }
     } while (__syncthreads_or(wrong));
     return bits;
@@ -246,15 +306,22 @@ struct WordWriter {
     uint32_t word;
     uint32_t used;
     uint64_t held;
+    bool shared;
 
-    __device__ WordWriter(uint32_t *to, uint32_t at) : words(to), word(at / 32), used(at % 32), held(0) {}
+    __device__ WordWriter(uint32_t *to, uint32_t at) : words(to), word(at / 32), used(at % 32), held(0), shared(true) {}
 
-    // At most 32 bits.
+    // At most 32 bits, and no others behind them.
     __device__ void put(uint32_t value, uint32_t bits) {
-        held |= (value & (((uint64_t)1 << bits) - 1)) << used;
+        held |= (uint64_t)value << used;
         used += bits;
         if (used >= 32) {
-            atomicOr(&words[word++], (uint32_t)held);
+            if (shared) {
+                atomicOr(&words[word], (uint32_t)held);
+            } else {
+                words[word] = (uint32_t)held;
+            }
+            shared = false;
+            word++;
             held >>= 32;
             used -= 32;
         }
@@ -267,27 +334,41 @@ struct WordWriter {
     }
 };
 
-static __device__ void write_piece(const SequencesShared *s, const Runs &runs, const Piece &piece, WordWriter to) {
-    // States are told in another order than what stands behind their codes.
-    const int ORDER[CHAINS] = {OF_OFFSETS, OF_MATCHES, OF_LITERALS}, BEHIND[CHAINS] = {OF_LITERALS, OF_MATCHES, OF_OFFSETS};
-    uint32_t states[CHAINS];
-    for (int chain = 0; chain < CHAINS; chain++) {
-        states[chain] = piece.states[chain];
+// The lowest bits of a number, fewer than 32.
+static __device__ uint32_t lowest(uint32_t number, uint32_t bits) {
+    return number & ((1u << bits) - 1);
+}
+
+// What stands behind the codes of a sequence; fewer than 64 bits.
+static __device__ void put_behind(WordWriter *to, Word word, uint32_t bits) {
+    uint64_t behind = word >> CODES_BITS;
+    to->put((uint32_t)behind, bits < 32 ? bits : 32);
+    if (bits > 32) {
+        to->put((uint32_t)(behind >> 32), bits - 32);
     }
+}
+
+static __device__ void write_piece(const SequencesShared *s, const Told &told, const Piece &piece, WordWriter to) {
+    // States are told in another order than what stands behind their codes.
+    const int ORDER[CHAINS] = {OF_OFFSETS, OF_MATCHES, OF_LITERALS};
+    States states = piece.states;
     for (uint32_t i = piece.begin; i < piece.end; i++) {
-        Sequence sequence = runs.nth(runs.count - 1 - i);
+        Word word = told.at(i);
+        uint32_t behind = 0, value = 0, count = 0;
+        if (i == 0) {
+            states.begin(s, word);
+        }
         for (int chain : ORDER) {
-            const Fse *fse = &s->fse[chain];
-            uint32_t old = states[chain];
-            if (i == 0) {
-                states[chain] = fse_begin(fse, sequence.code[chain]);
-            } else {
-                to.put(old, fse_next(fse, &states[chain], sequence.code[chain]));
+            uint32_t symbol = s->fse[chain].to[code_of(word, chain)], old = states.of[chain];
+            behind += symbol >> 16 & 31;
+            if (i > 0) {
+                uint32_t bits = fse_follow(&s->fse[chain], &states.of[chain], symbol);
+                value |= lowest(old, bits) << count;
+                count += bits;
             }
         }
-        for (int chain : BEHIND) {
-            to.put(sequence.number[chain], sequence.bits[chain]);
-        }
+        to.put(value, count);
+        put_behind(&to, word, behind);
     }
     to.end();
 }
@@ -318,8 +399,9 @@ static __device__ Runs runs_of(const CoderParams &p, uint64_t unit) {
 
 // Whether a unit before this one in its frame has matches.
 static __device__ bool others_before(const CoderParams &p, uint64_t unit) {
-    uint64_t first = unit - place_of(p, unit).index;
-    bool any = false;
+    uint64_t frame = unit - place_of(p, unit).index, first = frame > p.first ? frame : p.first;
+    // Of groups before this one the records are gone: what they had is a flag.
+    bool any = frame < p.first && *p.matched != 0;
     for (uint64_t i = first + threadIdx.x; i < unit; i += SEQUENCES_THREADS) {
         any = any || p.units[i].matched;
     }
@@ -329,7 +411,7 @@ static __device__ bool others_before(const CoderParams &p, uint64_t unit) {
 extern "C" __global__ void __launch_bounds__(SEQUENCES_THREADS) coder_sequences(const __grid_constant__ CoderParams p) {
     SHARED_BYTES(bytes_shared);
     SequencesShared *s = (SequencesShared *)bytes_shared;
-    uint64_t unit = blockIdx.x;
+    uint64_t unit = p.first + blockIdx.x;
     Unit *about = p.units + unit;
     Runs runs = runs_of(p, unit);
     uint32_t me = threadIdx.x, lane = me % 32, warp = me / 32;
@@ -340,13 +422,12 @@ extern "C" __global__ void __launch_bounds__(SEQUENCES_THREADS) coder_sequences(
     if (p.matching && !about->matched) {
         runs.others = others_before(p, unit);
     }
-    count_codes(s, runs);
-    uint32_t each = (runs.count + SEQUENCES_THREADS - 1) / SEQUENCES_THREADS;
-    each = each > LEAST_PIECE_RUNS ? each : LEAST_PIECE_RUNS;
+    Told told(p, runs, unit);
+    count_codes(s, told);
     Piece piece = {};
-    piece.begin = me * each < runs.count ? me * each : runs.count;
-    piece.end = piece.begin + each < runs.count ? piece.begin + each : runs.count;
-    uint32_t bits = settle(s, runs, &piece), up_to = sum_up_to(bits, lane);
+    piece.begin = me * told.each < runs.count ? me * told.each : runs.count;
+    piece.end = piece.begin + told.each < runs.count ? piece.begin + told.each : runs.count;
+    uint32_t bits = settle(s, told, &piece), up_to = sum_up_to(bits, lane);
     if (lane == 31) {
         s->bits[warp] = up_to;
     }
@@ -372,13 +453,13 @@ extern "C" __global__ void __launch_bounds__(SEQUENCES_THREADS) coder_sequences(
             to[i] = 0;
         }
         __syncthreads();
-        write_piece(s, runs, piece, WordWriter(to, before));
+        write_piece(s, told, piece, WordWriter(to, before));
         if (me == 0) {
-            uint32_t owner = (runs.count - 1) / each;
+            uint32_t owner = (runs.count - 1) / told.each;
             WordWriter end(to, all);
-            end.put(s->ends[OF_MATCHES][owner], s->fse[OF_MATCHES].log);
-            end.put(s->ends[OF_OFFSETS][owner], s->fse[OF_OFFSETS].log);
-            end.put(s->ends[OF_LITERALS][owner], s->fse[OF_LITERALS].log);
+            end.put(lowest(s->ends[OF_MATCHES][owner], s->fse[OF_MATCHES].log), s->fse[OF_MATCHES].log);
+            end.put(lowest(s->ends[OF_OFFSETS][owner], s->fse[OF_OFFSETS].log), s->fse[OF_OFFSETS].log);
+            end.put(lowest(s->ends[OF_LITERALS][owner], s->fse[OF_LITERALS].log), s->fse[OF_LITERALS].log);
             end.put(1, 1);
             end.end();
         }

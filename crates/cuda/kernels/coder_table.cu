@@ -214,8 +214,8 @@ extern "C" __global__ void __launch_bounds__(32 * TABLE_WARPS) coder_table(const
     SHARED_BYTES(bytes_shared);
     uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     TableShared *s = (TableShared *)bytes_shared + warp;
-    uint64_t unit = (uint64_t)blockIdx.x * TABLE_WARPS + warp;
-    if (unit >= p.chunks * p.chunk_units) {
+    uint64_t unit = p.first + (uint64_t)blockIdx.x * TABLE_WARPS + warp;
+    if (unit >= p.first + p.count) {
         return;
     }
     Unit *about = p.units + unit;

@@ -47,6 +47,7 @@ const Kernel KERNELS_KNOWN[] = {
     KERNEL(coder_sequences, CoderParams, true),
     KERNEL(coder_place, CoderParams, true),
     KERNEL(coder_assemble, CoderParams, false),
+    KERNEL(coder_restore, CoderParams, false),
     KERNEL(encode_addresses, EncodeParams, false),
     KERNEL(encode_check, EncodeParams, false),
     KERNEL(reduce_u8, ReduceParams, false),

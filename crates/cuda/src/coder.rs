@@ -3,6 +3,8 @@
 //! It writes standard zstd frames, one for each chunk, or Blosc frames of blocks with one zstd frame each. The same chunk
 //! gives the same bytes, whatever the batch, its place in it and the GPU.
 
+use std::ops::Range;
+
 use device::{EncodeJob, Error, Operation};
 use plan::{BloscInner, Codec, Shuffle};
 
@@ -23,11 +25,12 @@ const ENCODE: (u32, u32) = (512, 12_672);
 /// The same for units that are so small that fewer threads do.
 const ENCODE_SMALL: (u32, u32) = (128, 12_672);
 const SMALL_UNIT: u64 = 8192;
-const SEQUENCES: (u32, u32) = (128, 7168);
+const SEQUENCES: (u32, u32) = (128, 7_168);
 const LZ4: (u32, u32) = (256, 32);
 const MATCH: (u32, u32) = (256, 49_152);
 const PLACE: (u32, u32) = (128, 0);
 const ASSEMBLE: (u32, u32) = (256, 0);
+const RESTORE: (u32, u32) = (256, 0);
 /// Units, or chunks, that a block of threads takes.
 const TABLE_UNITS: u64 = 4;
 const PLACE_CHUNKS: u64 = 4;
@@ -40,9 +43,11 @@ const USUAL_BLOCK: u64 = 512 << 10;
 const RUNS: i32 = 1;
 /// Blosc frames of fewer bytes are stored as they are.
 const LEAST_TRIED: u64 = 128;
-/// Bytes of a codec's own memory, for each byte of a batch and in all: larger batches go through it group by group.
+/// Bytes of a codec's own memory, for each byte of a batch and in all: larger batches go through it group by group, larger chunks
+/// part by part. For small batches, what one chunk takes, up to so many.
 const PER_BYTE: u64 = 4;
 const MOST_WORKSPACE: u64 = 1 << 30;
+const LEAST_WORKSPACE: u64 = 16 << 20;
 /// Blocks of threads in a row, and rows, at the most.
 const MOST_BLOCKS: u64 = i32::MAX as u64;
 const MOST_ROWS: u64 = 65_535;
@@ -76,15 +81,19 @@ pub struct Coder {
     slot: u64,
     /// Whether units are copied to slots of their own.
     filtered: bool,
-    /// Chunks that go through the kernels at once.
+    /// Chunks that go through the kernels at once; and grains of a chunk, where it does not go through as a whole.
     group: u64,
-    workspace: u64,
+    part: Option<u64>,
+    /// Units that there is room for.
+    room: u64,
 }
 
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct CoderParams {
     chunks: u64,
+    first: u64,
+    count: u64,
     pool: u64,
     chunk_bytes: u64,
     element: u64,
@@ -110,6 +119,7 @@ struct CoderParams {
     most_matches: u64,
     counts: u64,
     units: u64,
+    matched: u64,
     scratch: u64,
     stride: u64,
     sizes: u64,
@@ -117,12 +127,20 @@ struct CoderParams {
 
 /// Bytes of `Unit`.
 const UNIT_RECORD: u64 = 68;
+/// Lists that a group has, and bytes that each takes more than its units do: wide reads may go past the end of the last, and
+/// places are rounded up.
+const LISTS: u64 = 10;
+const AROUND: u64 = 16;
+const LIST_STEP: u64 = 256;
+const ROUNDED: u64 = LISTS * (AROUND + LIST_STEP);
 /// Parts of a unit in which matches are chosen, and bytes of the shortest.
 const STRETCHES: u64 = 8;
 const LEAST_MATCH: u64 = 5;
 
 impl Coder {
-    /// Prepares it for batches of `chunks` chunks of `chunk_bytes` bytes, of elements of `element` bytes.
+    /// Prepares it for batches of `chunks` chunks of `chunk_bytes` bytes, of elements of `element` bytes. It works in at most four
+    /// times the bytes of a batch, and 1 GiB; of small batches in what one chunk takes, up to 16 MiB; and at least in what one of
+    /// Blosc's blocks takes, up to seven times its bytes.
     ///
     /// # Errors
     /// It has no such codec; chunks or elements of such a size are none of the codec's.
@@ -154,7 +172,7 @@ impl Coder {
         let (whole, blocks) = (cut(block), chunk_bytes.div_ceil(block));
         let last = cut(chunk_bytes - (blocks - 1) * block);
         let aligned = chunk_bytes.is_multiple_of(16) && block.is_multiple_of(16);
-        let mut coder = Coder {
+        let coder = Coder {
             worst_case: codec.worst_case(chunk_bytes),
             chunk: chunk_bytes,
             element,
@@ -170,12 +188,46 @@ impl Coder {
             slot: whole.largest.max(last.largest).next_multiple_of(16),
             filtered: filter != Shuffle::No || !aligned,
             group: 1,
-            workspace: 0,
+            part: None,
+            room: 0,
         };
-        let most = (PER_BYTE * chunks * chunk_bytes).min(MOST_WORKSPACE) / coder.per_chunk();
-        coder.group = most.min(MOST_BLOCKS / coder.chunk_units.max(blocks)).clamp(1, chunks.max(1));
-        coder.workspace = coder.room(0, coder.group).1;
-        Ok(coder)
+        let allowed = (PER_BYTE * chunks * chunk_bytes).max(coder.least()).min(MOST_WORKSPACE);
+        Ok(coder.within(chunks, allowed))
+    }
+
+    /// The same, for batches of `chunks` chunks, working in at most `bytes` bytes, or in what the smallest part of a chunk takes. It
+    /// writes the same.
+    #[must_use]
+    pub fn within(mut self, chunks: u64, bytes: u64) -> Coder {
+        let units = bytes.saturating_sub(ROUNDED).checked_div(self.per_unit()).unwrap_or(u64::MAX);
+        let whole = (units / self.chunk_units).min(MOST_BLOCKS / self.chunk_units.max(self.blocks));
+        self.group = whole.clamp(1, chunks.max(1));
+        self.room = self.group * self.chunk_units;
+        self.part = None;
+        if whole == 0 {
+            let (grain, grains) = self.grains();
+            // The last of a chunk may have more units than the others.
+            let more = self.chunk_units.saturating_sub(grain * grains);
+            let most = (units.saturating_sub(more) / grain).clamp(1, grains);
+            // As even as may be.
+            let part = grains.div_ceil(grains.div_ceil(most));
+            self.room = (part * grain + more).min(self.chunk_units);
+            self.part = Some(part);
+        }
+        self
+    }
+
+    /// What a chunk may be cut into: units, for Blosc those of whole blocks. So many in each, and so many of them.
+    fn grains(&self) -> (u64, u64) {
+        if self.blosc { (self.block_units, self.blocks) } else { (1, self.chunk_units) }
+    }
+
+    /// Bytes that it works in for the smallest batch.
+    fn least(&self) -> u64 {
+        let (grain, grains) = self.grains();
+        let more = self.chunk_units.saturating_sub(grain * grains);
+        let taken = |units| ROUNDED + units * self.per_unit();
+        taken(self.chunk_units).min(LEAST_WORKSPACE.max(taken(grain + more)))
     }
 
     /// Largest encoded size of a chunk.
@@ -187,22 +239,21 @@ impl Coder {
     /// Bytes of the GPU's memory that it works in.
     #[must_use]
     pub fn workspace(&self) -> u64 {
-        self.workspace
+        self.lists(0).1
     }
 
     /// Bytes that it works in at the most, for batches of any size.
     #[must_use]
     pub fn needs(&self) -> Workspace {
-        let one = self.room(0, 1).1;
-        let per_chunk = self.per_chunk().min(PER_BYTE * self.chunk);
-        Workspace { fixed: one, per_chunk, most: Some(one + MOST_WORKSPACE) }
+        let (least, whole) = (self.least(), self.chunk_units * self.per_unit());
+        let per_chunk = whole.min(PER_BYTE * self.chunk);
+        let fixed = least.saturating_sub(per_chunk).max(ROUNDED);
+        Workspace { fixed, per_chunk, most: Some(least.max(MOST_WORKSPACE)) }
     }
 
-    /// Bytes that each further chunk of a group takes.
-    fn per_chunk(&self) -> u64 {
-        // Of many, so that what lists are rounded up by does not count.
-        const MANY: u64 = 1 << 12;
-        (self.room(0, 1 + MANY).1 - self.room(0, 1).1).div_ceil(MANY)
+    /// Bytes that each unit of a group takes, in all lists.
+    fn per_unit(&self) -> u64 {
+        self.each().iter().sum()
     }
 
     /// Bytes from one unit's output to the next.
@@ -219,22 +270,26 @@ impl Coder {
         (STRETCHES * (stretch / LEAST_MATCH + 2)).next_multiple_of(2)
     }
 
-    /// Where each list lies for groups of so many chunks, and where the last ends.
-    fn room(&self, base: u64, group: u64) -> ([u64; 9], u64) {
-        let units = group * self.chunk_units;
+    /// Bytes of a unit in each list.
+    fn each(&self) -> [u64; LISTS as usize - 1] {
+        if self.stored {
+            return Default::default();
+        }
         let filtered = if self.filtered { self.slot } else { 0 };
         let runs = 2 * self.runs();
         let (candidates, matches) =
             if self.matching { (2 * self.slot, 6 * self.most_matches()) } else { (0, 0) };
-        let out = self.out_slot();
-        let each = [filtered, self.slot, out, runs, runs, candidates, matches, 512, UNIT_RECORD];
+        [filtered, self.slot, self.out_slot(), runs, runs, candidates, matches, 512, UNIT_RECORD]
+    }
+
+    /// Where each list lies, the flag of matches behind them, and where that ends.
+    fn lists(&self, base: u64) -> ([u64; LISTS as usize], u64) {
+        let mut places = [0; LISTS as usize];
         let mut end = base;
-        let places = each.map(|bytes| {
-            let at = end;
-            // Wide reads may go past the end of the last slot.
-            end = (at + units * bytes + 16).next_multiple_of(256);
-            at
-        });
+        for (place, bytes) in places.iter_mut().zip(self.each().into_iter().chain([0])) {
+            *place = end;
+            end = (end + self.room * bytes + AROUND).next_multiple_of(LIST_STEP);
+        }
         (places, end)
     }
 
@@ -263,22 +318,65 @@ impl Coder {
         let mut first = 0;
         while first < chunks {
             let group = self.group.min(chunks - first);
-            let mut params = self.params(workspace, group, job);
-            params.pool = pool + first * self.chunk;
-            params.scratch += first * job.stride;
-            params.sizes += 8 * first;
-            // SAFETY: the caller vouches for it; groups share the workspace in the order of the lane.
-            unsafe { self.group(launcher, &params)? };
+            let mut on = self.params(workspace, job);
+            on.chunks = group;
+            on.pool = pool + first * self.chunk;
+            on.scratch += first * job.stride;
+            on.sizes += 8 * first;
+            for units in self.parts(group) {
+                // SAFETY: the caller vouches for it; groups and parts share the workspace in the order of the lane.
+                unsafe { self.group(launcher, &self.part_of(on, units))? };
+            }
+            if self.part.is_some() && self.blosc && !self.stored {
+                let pieces = self.chunk.div_ceil(UNIT) as u32;
+                // SAFETY: as above.
+                unsafe { launch(launcher, "coder_restore", (pieces, 1), RESTORE, &on)? };
+            }
             first += group;
         }
         Ok(())
     }
 
-    fn params(&self, workspace: u64, chunks: u64, job: &EncodeJob<'_>) -> CoderParams {
-        let ([filtered, literals, out, starts, ends, candidates, matches, counts, units], _) =
-            self.room(workspace, self.group);
+    /// Units that go through the kernels at once: those of so many chunks, or one part of a chunk after another.
+    fn parts(&self, group: u64) -> impl Iterator<Item = Range<u64>> {
+        let (grain, grains) = self.grains();
+        let all = group * self.chunk_units;
+        let (parts, step) = match self.part {
+            Some(part) => (grains.div_ceil(part), part * grain),
+            None => (1, all),
+        };
+        (0..parts).map(move |i| i * step..if i + 1 < parts { (i + 1) * step } else { all })
+    }
+
+    /// The same for some of the units: lists begin where the first unit of the chunk would have its place, and the first of these has
+    /// the first.
+    fn part_of(&self, on: CoderParams, units: Range<u64>) -> CoderParams {
+        let first = units.start;
+        let mut params = CoderParams { first, count: units.end - first, ..on };
+        let lists = [
+            &mut params.filtered,
+            &mut params.literals,
+            &mut params.out,
+            &mut params.starts,
+            &mut params.ends,
+            &mut params.candidates,
+            &mut params.matches,
+            &mut params.counts,
+            &mut params.units,
+        ];
+        for (list, bytes) in lists.into_iter().zip(self.each()) {
+            *list = list.wrapping_sub(first * bytes);
+        }
+        params
+    }
+
+    fn params(&self, workspace: u64, job: &EncodeJob<'_>) -> CoderParams {
+        let ([filtered, literals, out, starts, ends, candidates, matches, counts, units, matched], _) =
+            self.lists(workspace);
         CoderParams {
-            chunks,
+            chunks: 0,
+            first: 0,
+            count: 0,
             pool: 0,
             chunk_bytes: self.chunk,
             element: self.element,
@@ -308,6 +406,7 @@ impl Coder {
             most_matches: self.most_matches(),
             counts,
             units,
+            matched,
             scratch: job.scratch.address().addr() as u64,
             stride: job.stride,
             sizes: job.sizes.address().addr() as u64,
@@ -317,8 +416,16 @@ impl Coder {
     /// # Safety
     /// As for [`Coder::encode`].
     unsafe fn group(&self, launcher: &dyn Launcher, params: &CoderParams) -> Result<(), Error> {
-        let units = params.chunks * self.chunk_units;
-        let rows = self.block.div_ceil(self.element * FILTER_ELEMENTS).clamp(1, MOST_ROWS) as u32;
+        let (units, first) = (params.count, params.first);
+        // Of a part of a zstd frame, the one that it belongs to.
+        let blocks = match self.part {
+            Some(_) if self.blosc => {
+                (first + units).div_ceil(self.block_units).min(self.blocks) - first / self.block_units
+            }
+            _ => params.chunks * self.blocks,
+        };
+        let bytes = self.block.min(units * self.slot);
+        let rows = bytes.div_ceil(self.element * FILTER_ELEMENTS).clamp(1, MOST_ROWS) as u32;
         let filter = match self.element {
             1 => "coder_filter_1",
             2 => "coder_filter_2",
@@ -328,7 +435,7 @@ impl Coder {
         };
         let encode = if self.slot <= SMALL_UNIT { ENCODE_SMALL } else { ENCODE };
         let kernels = [
-            (filter, ((params.chunks * self.blocks) as u32, rows), FILTER),
+            (filter, (blocks as u32, rows), FILTER),
             ("coder_analyze", (units as u32, 1), ANALYZE),
             ("coder_match", (units as u32, 1), MATCH),
             ("coder_table", (units.div_ceil(TABLE_UNITS) as u32, 1), TABLE),

@@ -27,7 +27,7 @@ const PIECE: u64 = 4096;
 const LEAST_PIECE: u32 = 128;
 
 /// Every kernel, by its name in the sources.
-pub const NAMES: [&str; 47] = [
+pub const NAMES: [&str; 48] = [
     "scatter_1",
     "scatter_2",
     "scatter_4",
@@ -64,6 +64,7 @@ pub const NAMES: [&str; 47] = [
     "coder_sequences",
     "coder_place",
     "coder_assemble",
+    "coder_restore",
     "reduce_u8",
     "reduce_u16",
     "reduce_u32",

@@ -293,39 +293,53 @@ fn our_coder_writes_what_readers_read() {
     }
 }
 
-/// What it takes, and how small it gets: beside nvCOMP, where that is installed, on the same bytes. A table on standard output;
+/// What it takes, and how small it gets: beside nvCOMP, where that is installed, on the same bytes and with those apart. A table on standard output;
 /// the bytes lie on the GPU before.
 #[test]
 #[ignore = "needs a GPU"]
 fn our_coder_measured() {
     let batch = std::env::var("FOREBAY_GPU_BYTES").ok().and_then(|b| b.parse().ok()).unwrap_or(512 << 20);
     println!("data, chunk, coder and codec: GB/s (median, worst of 8), ratio");
-    for kind in made::KINDS {
+    let made = made::KINDS.into_iter().map(|kind| (format!("{kind:?}"), kind.bytes(2, 32 << 20, 7)));
+    for (name, once) in made.chain(files()) {
         // Made once, and repeated: longer than any level of cache.
-        let once = kind.bytes(2, 32 << 20, 7);
         let data: Vec<u8> = once.iter().copied().cycle().take(batch).collect();
         for chunk in [64 << 10, 256 << 10, 1 << 20] {
-            for (by, codec) in made::OWN
-                .map(|codec| (CoderChoice::Own, codec))
-                .into_iter()
-                .chain([(CoderChoice::Nvcomp, Codec::Zstd { level: 0 })])
-            {
-                measure(kind, chunk, (by, codec), &data);
+            // What is said of the ratio is of whole chunks of what there is.
+            let some = data.len().min(once.len()) / chunk * chunk;
+            for codec in made::OWN {
+                measure(&name, (chunk, some), (CoderChoice::Own, codec), &data);
             }
+            let nvcomp = (CoderChoice::Nvcomp, Codec::Zstd { level: 0 });
+            measure(&name, (chunk, some), nvcomp, &data);
+            measure(&format!("{name}, bytes apart"), (chunk, some), nvcomp, &apart(&data, chunk));
         }
     }
 }
 
-fn measure(kind: made::Kind, chunk: usize, (by, codec): (CoderChoice, Codec), data: &[u8]) {
+/// Images of 16 bits, as the paths in `FOREBAY_GPU_FILES` hold them, parted by colons; their headers are bytes like others.
+fn files() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let paths = std::env::var("FOREBAY_GPU_FILES").unwrap_or_default();
+    let paths: Vec<_> = paths.split(':').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+    paths.into_iter().map(|path| (path.clone(), std::fs::read(&path).unwrap()))
+}
+
+/// The lower bytes of each chunk's elements before their upper ones, as Blosc's shuffle puts them.
+fn apart(data: &[u8], chunk: usize) -> Vec<u8> {
+    let plane = |chunk: &[u8], from| chunk.iter().copied().skip(from).step_by(2).collect::<Vec<_>>();
+    data.chunks(chunk).flat_map(|chunk| [plane(chunk, 0), plane(chunk, 1)].concat()).collect()
+}
+
+fn measure(name: &str, (chunk, some): (usize, usize), (by, codec): (CoderChoice, Codec), data: &[u8]) {
     let what = match codec {
         Codec::Blosc(blosc) => format!("{by:?} Blosc {:?}:{} {:?}", blosc.inner, blosc.level, blosc.shuffle),
         _ => format!("{by:?} {codec:?}"),
     };
     let times = match cuda::limits::encode((0, by), &codec, (chunk, 2), data, 8) {
         Ok(times) => times,
-        Err(why) => return println!("{kind:?}, {} KiB, {what}: {why}", chunk >> 10),
+        Err(why) => return println!("{name}, {} KiB, {what}: {why}", chunk >> 10),
     };
-    let some = &data[..data.len().min(32 << 20) / chunk * chunk];
+    let some = &data[..some];
     let device = Cuda::open(0).unwrap().with_coder(by);
     let frames = encoded(&device, &codec, some.len() / chunk, (chunk, 2), some);
     check(&codec, (chunk, 2), some, &frames);
@@ -334,7 +348,7 @@ fn measure(kind: made::Kind, chunk: usize, (by, codec): (CoderChoice, Codec), da
     times.sort_by(f64::total_cmp);
     let speed = |time: f64| data.len() as f64 / time / 1e9;
     let (median, worst, ratio) = (speed(times[4]), speed(times[7]), some.len() as f64 / size as f64);
-    println!("{kind:?}, {} KiB, {what}: {median:.1}, {worst:.1}, {ratio:.3}", chunk >> 10);
+    println!("{name}, {} KiB, {what}: {median:.1}, {worst:.1}, {ratio:.3}", chunk >> 10);
     if by == CoderChoice::Own && chunk == 256 << 10 {
         let kernels = cuda::limits::kernels(0, &codec, (chunk, 2), data).unwrap();
         let said = kernels.iter().map(|(name, time)| format!("{name} {:.0} us", time.as_secs_f64() * 1e6));

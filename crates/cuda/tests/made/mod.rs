@@ -20,16 +20,50 @@ const fn blosc(inner: BloscInner, level: u8, shuffle: Shuffle) -> Codec {
     Codec::Blosc(Blosc { inner, level, shuffle, block: None })
 }
 
+/// A codec, bytes of a chunk and of an element and how many chunks, and kinds of them.
+type More = (Codec, (usize, usize, usize), &'static [Kind]);
+
+/// What those of [`OWN`] do not stand for.
+const MORE: [More; 14] = [
+    // Several blocks in a frame, the last of them smaller.
+    (in_blocks(BloscInner::Zstd, 5, Shuffle::Byte, 50_000), (170_002, 2, 2), &MIXED),
+    (in_blocks(BloscInner::Zstd, 1, Shuffle::No, 65_536), (170_002, 1, 2), &MIXED),
+    (in_blocks(BloscInner::Zstd, 5, Shuffle::Bit, 40_000), (150_008, 8, 2), &MIXED),
+    (in_blocks(BloscInner::Lz4, 5, Shuffle::Bit, 20_000), (100_002, 2, 2), &MIXED),
+    // Elements that no kernel is made for.
+    (blosc(BloscInner::Zstd, 5, Shuffle::Byte), (100_003, 3, 2), &MIXED),
+    (blosc(BloscInner::Zstd, 5, Shuffle::Bit), (96_000, 3, 2), &MIXED),
+    (blosc(BloscInner::Lz4, 5, Shuffle::Byte), (60_000, 3, 2), &MIXED),
+    // What is stored.
+    (blosc(BloscInner::Zstd, 0, Shuffle::Byte), (70_002, 2, 3), &[Kind::Text]),
+    (blosc(BloscInner::Lz4, 0, Shuffle::Bit), (70_002, 2, 3), &[Kind::Text]),
+    // Frames with a window, which go through in parts: of one zstd frame, of many blocks, and one that does not shrink. A block so large
+    // goes through as a whole.
+    (Codec::Zstd { level: 3 }, (LARGE, 2, 1), &[Kind::Half]),
+    (in_blocks(BloscInner::Zstd, 1, Shuffle::Byte, LARGE as u32), (LARGE, 2, 1), &[Kind::Camera]),
+    (blosc(BloscInner::Zstd, 1, Shuffle::Byte), (LARGE, 2, 1), &[Kind::Camera]),
+    (blosc(BloscInner::Zstd, 5, Shuffle::No), (LARGE, 2, 1), &[Kind::Random]),
+    // Groups of some chunks.
+    (blosc(BloscInner::Zstd, 5, Shuffle::Byte), (1 << 20, 2, 9), &[Kind::Few]),
+];
+
+const LARGE: usize = (9 << 20) + 6;
+const MIXED: [Kind; 3] = [Kind::Text, Kind::Random, Kind::Half];
+
+const fn in_blocks(inner: BloscInner, level: u8, shuffle: Shuffle, block: u32) -> Codec {
+    Codec::Blosc(Blosc { inner, level, shuffle, block: Some(block) })
+}
+
 /// A line for each kind and codec: its name, and a number of all bytes of all frames of chunks of some sizes (FNV-1a of 64 bits).
 /// `encode` makes frames of the chunks of so many bytes, of elements of so many, that lie one after another.
 pub(crate) fn fingerprints(mut encode: impl FnMut(&Codec, (usize, usize), &[u8]) -> Vec<Vec<u8>>) -> String {
     let sizes = [(16, 1), (100, 4), (4096, 2), (20_002, 2), (65_536, 2), (150_000, 8)];
     let mut lines = String::new();
-    for (kind, codec) in KINDS.into_iter().flat_map(|kind| OWN.map(|codec| (kind, codec))) {
+    let mut line = |kind: Kind, codec: Codec, sizes: &[(usize, usize)], chunks: usize| {
         let mut number = 0xCBF2_9CE4_8422_2325_u64;
         for (size, element) in sizes {
-            let data = kind.bytes(element, 2 * size, size as u64);
-            for frame in encode(&codec, (size, element), &data) {
+            let data = kind.bytes(*element, chunks * size, *size as u64);
+            for frame in encode(&codec, (*size, *element), &data) {
                 let bytes = (frame.len() as u64).to_le_bytes().into_iter().chain(frame);
                 number = bytes.fold(number, |n, b| (n ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));
             }
@@ -38,7 +72,21 @@ pub(crate) fn fingerprints(mut encode: impl FnMut(&Codec, (usize, usize), &[u8])
             Codec::Blosc(b) => format!("blosc {:?}:{} {:?}", b.inner, b.level, b.shuffle),
             _ => format!("{codec:?}"),
         };
-        writeln!(lines, "{kind:?} {name} {number:016x}").expect("a string takes it");
+        let block = match codec {
+            Codec::Blosc(Blosc { block: Some(block), .. }) => format!(" in blocks of {block}"),
+            _ => String::new(),
+        };
+        let size = match sizes {
+            [(size, element)] => format!(" {chunks} of {size} bytes, elements of {element}"),
+            _ => String::new(),
+        };
+        writeln!(lines, "{kind:?} {name}{block}{size} {number:016x}").expect("a string takes it");
+    };
+    for (kind, codec) in KINDS.into_iter().flat_map(|kind| OWN.map(|codec| (kind, codec))) {
+        line(kind, codec, &sizes, 2);
+    }
+    for (codec, (size, element, chunks), kinds) in MORE {
+        kinds.iter().for_each(|kind| line(*kind, codec, &[(size, element)], chunks));
     }
     lines
 }

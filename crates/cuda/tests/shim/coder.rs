@@ -21,8 +21,17 @@ fn blosc(shuffle: Shuffle, block: Option<u32>) -> Codec {
 
 /// Encodes chunks that lie one after another; what each became.
 pub(crate) fn encode(shim: &Shim, codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> Vec<Vec<u8>> {
+    let coder = coder(codec, chunk, element, data);
+    encode_by(shim, &coder, chunk, data)
+}
+
+pub(crate) fn coder(codec: &Codec, chunk: usize, element: usize, data: &[u8]) -> Coder {
+    Coder::new(codec, (data.len() / chunk) as u64, chunk as u64, element as u64).unwrap()
+}
+
+/// By a coder that may have less to work in.
+pub(crate) fn encode_by(shim: &Shim, coder: &Coder, chunk: usize, data: &[u8]) -> Vec<Vec<u8>> {
     let chunks = data.len() / chunk;
-    let coder = Coder::new(codec, chunks as u64, chunk as u64, element as u64).unwrap();
     let stride = (coder.worst_case() as usize).next_multiple_of(16);
     // Chunks of coarser levels stand behind those of the array: anywhere.
     let front = vec![0x5A; chunk];
@@ -42,6 +51,8 @@ pub(crate) fn encode(shim: &Shim, codec: &Codec, chunk: usize, element: usize, d
     };
     // SAFETY: everything lives until this returns, and so have the kernels.
     unsafe { coder.encode(shim, &job, address) }.unwrap();
+    let front = (address - workspace.write().address().addr() as u64) as usize;
+    assert!(workspace.get()[..front].iter().all(|b| *b == 0xA5), "it wrote before its workspace");
     let used = (address - workspace.write().address().addr() as u64 + coder.workspace()) as usize;
     assert!(workspace.get()[used..].iter().all(|b| *b == 0xA5), "it wrote behind its workspace");
     let out = scratch.get();
@@ -197,14 +208,94 @@ fn the_same_bytes_in_every_order() {
     }
 }
 
+/// However little it may work in: chunks that go through it unit by unit, block by block, and some at a time, become what they
+/// become as a whole; also those that turn out not to shrink after some of their blocks were written.
+#[test]
+fn the_same_bytes_in_parts() {
+    let (mut parts, mut stored) = (0, 0);
+    let mut same = |codec: &Codec, (chunk, element): (usize, usize), data: &[u8]| {
+        let whole = coder(codec, chunk, element, data);
+        let chunks = (data.len() / chunk) as u64;
+        let want = encode_by(&Shim::new(), &whole, chunk, data);
+        compare(codec, (chunk, element), data, &want);
+        // The least there is, and what some parts of a chunk take.
+        for bytes in [0, whole.workspace() / 6, whole.workspace() / 3] {
+            let cut = whole.clone().within(chunks, bytes);
+            assert!(cut.workspace() <= whole.workspace());
+            parts += usize::from(cut.workspace() < whole.workspace());
+            let got = encode_by(&Shim::new(), &cut, chunk, data);
+            assert!(
+                got == want,
+                "{codec:?}, {chunk} bytes, elements of {element}, in {} bytes",
+                cut.workspace()
+            );
+        }
+        stored +=
+            want.iter().filter(|frame| matches!(codec, Codec::Blosc(_)) && frame.len() == chunk + 16).count();
+    };
+    // The last piece has matches where the first has none, the other way round, and noise before and behind what shrinks.
+    let kinds = [
+        [Kind::Camera, Kind::Text],
+        [Kind::Text, Kind::Random],
+        [Kind::Random, Kind::Zeros],
+        [Kind::Random; 2],
+    ];
+    for kinds in kinds {
+        let data = kinds.map(|kind| kind.bytes(2, 170_003, 3)).concat();
+        for chunk in [340_006, 327_680] {
+            same(&ZSTD, (chunk, 1), &data[..chunk]);
+            same(&with_matches(&ZSTD), (chunk, 1), &data[..chunk]);
+        }
+        for (i, block) in [Some(50_000), Some(100_002), Some(65_536), None].into_iter().enumerate() {
+            for (k, element) in [2, 1, 4, 3].into_iter().enumerate() {
+                let codec = with_matches(&blosc(SHUFFLES[(i + k) % 3], block));
+                if (i + k) % 2 == 0 {
+                    same(&codec, (170_003, element), &data[..170_003]);
+                } else {
+                    same(&with_lz4(&codec), (340_006, element), &data);
+                }
+            }
+        }
+    }
+    // Matches, and behind them a few runs that no probe finds: these must know of those.
+    let mut few = Kind::Random.bytes(1, 140_000, 5);
+    (500..139_000).step_by(1500).for_each(|at| few[at..at + 12].fill(9));
+    let data = [Kind::Text.bytes(1, 60_000, 5), few].concat();
+    same(&with_matches(&ZSTD), (200_000, 1), &data);
+    // Almost all noise, so that it shrinks up to the last block; frames that are given up at each of their blocks.
+    for blocks in 1..8 {
+        let data = [Kind::Zeros.bytes(1, 56, 1), Kind::Random.bytes(1, 8000 * blocks, 2)].concat();
+        let data = [data, Kind::Zeros.bytes(1, 8000 * (8 - blocks) - 56, 1)].concat();
+        same(&blosc(Shuffle::No, Some(400)), (64_000, 1), &data);
+        same(&blosc(Shuffle::No, Some(8000)), (8000 * blocks, 1), &data[..8000 * blocks]);
+    }
+    let level_0 =
+        Codec::Blosc(Blosc { inner: BloscInner::Zstd, level: 0, shuffle: Shuffle::Byte, block: Some(1000) });
+    same(&level_0, (10_001, 2), &Kind::Text.bytes(2, 20_002, 1));
+    assert!(parts > 70 && stored > 20, "{parts} in parts, {stored} stored");
+    println!("{parts} in parts, {stored} chunks stored");
+}
+
 /// The table that GPUs are held against is what the emulator makes.
 #[test]
 fn fingerprints_are_those_of_the_table() {
-    let got =
-        made::fingerprints(|codec, (size, element), data| encode(&Shim::new(), codec, size, element, data));
-    // To write it anew where the coder makes other bytes.
-    if let Some(path) = std::env::var_os("FOREBAY_FINGERPRINTS") {
+    let mut divided = 0;
+    let got = made::fingerprints(|codec, (size, element), data| {
+        let coder = coder(codec, size, element, data);
+        let whole = coder.clone().within((data.len() / size) as u64, u64::MAX);
+        divided += usize::from(coder.workspace() < whole.workspace());
+        let frames = encode_by(&Shim::new(), &coder, size, data);
+        if size > 200_000 {
+            compare(codec, (size, element), data, &frames);
+        }
+        frames
+    });
+    assert!(divided >= 4, "{divided} batches go through in groups or in parts");
+    // To write it anew where the coder makes other bytes: then it is looked at by whoever asked.
+    if std::env::var_os("FOREBAY_FINGERPRINTS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/made/fingerprints.txt");
         std::fs::write(path, &got).unwrap();
+        return println!("written anew");
     }
     let others = made::others(&got);
     assert!(others.is_empty(), "{} lines are not the table's:\n{}", others.len(), others.join("\n"));
@@ -252,6 +343,26 @@ fn ratios() {
     let twelve = lz4(Shuffle::Bit, Kind::Twelve);
     assert!(twelve < chunk * 76 / 100, "{twelve}");
     assert!(lz4(Shuffle::Byte, Kind::Zeros) < chunk / 100);
+}
+
+/// The exclusive or of the coordinates, as `bench` fills arrays with: pixels whose bytes are not apart, chunks of `256cube`.
+#[test]
+fn the_xor_of_coordinates() {
+    // t, z, y, x of chunks of 64 KiB, 256 KiB and 1 MiB; and the least ratios.
+    let shapes = [([4_usize, 16, 16, 32], 11.5), ([4, 32, 32, 32], 10.5), ([4, 32, 64, 64], 8.5)];
+    for ([t, z, y, x], least) in shapes {
+        let chunk = 2 * t * z * y * x;
+        let at = |i: usize| (i / (x * y * z)) ^ (i / (x * y) % z) ^ (i / x % y) ^ (i % x);
+        // Not the first chunk of the array: some higher bits are set.
+        let data: Vec<u8> = (0..chunk / 2).flat_map(|i| (at(i) as u16 | 0x1C0).to_le_bytes()).collect();
+        let (runs, matches) = check(&ZSTD, chunk, 2, &data);
+        let ratio = chunk as f64 / matches as f64;
+        println!(
+            "xor, chunks of {chunk}: {:.3} without matches, {ratio:.3} with",
+            chunk as f64 / runs as f64
+        );
+        assert!(ratio > least, "chunks of {chunk}: {ratio}");
+    }
 }
 
 /// Real images, where there are any beside the repository or where `FOREBAY_SHARED` says: as small as entropy and runs make

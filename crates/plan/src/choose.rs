@@ -162,8 +162,8 @@ mod tests {
         let (usual, large) = (Tuning::default(), Some(100 << 30));
         check(Codec::None, None, usual, (32 * MIB, 8 * MIB));
         check(ZSTD, None, usual, (32 * MIB, 8 * MIB));
-        check(Codec::None, large, usual, (256 * MIB, 64 * MIB));
-        check(ZSTD, large, usual, (512 * MIB, 64 * MIB));
+        check(Codec::None, large, usual, (256 * MIB, 32 * MIB));
+        check(ZSTD, large, usual, (512 * MIB, 32 * MIB));
         let given = Tuning { batch_bytes: Some(16 * MIB), staging_bytes: Some(9 * MIB), ..usual };
         check(ZSTD, large, given, (16 * MIB, 9 * MIB));
         check(ZSTD, None, given, (16 * MIB, 9 * MIB));
@@ -176,7 +176,7 @@ mod tests {
         let small = plan(ZSTD, Some(1 << 30), Tuning::default());
         let (on_device, _) = small.budget.split();
         assert!(on_device <= 1 << 30, "{on_device}");
-        assert_eq!((small.batch_epochs, small.staging_bytes), (8, 64 * MIB));
+        assert_eq!((small.batch_epochs, small.staging_bytes), (8, 32 * MIB));
         assert_eq!(small.fitted, ["epochs a batch 32 to 8"]);
         let capped =
             plan(Codec::None, Some(100 << 30), Tuning { memory: Some(96 * MIB), ..Tuning::default() });

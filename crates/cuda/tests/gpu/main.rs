@@ -293,15 +293,15 @@ fn our_coder_writes_what_readers_read() {
     }
 }
 
-/// What it takes, and how small it gets: beside nvCOMP, where that is installed, on the same bytes and with those apart. A table on standard output;
-/// the bytes lie on the GPU before.
+/// What it takes, and how small it gets: beside nvCOMP, where that is installed, on the same bytes and with those apart. A
+/// table on standard output, images first; the bytes lie on the GPU before.
 #[test]
 #[ignore = "needs a GPU"]
 fn our_coder_measured() {
     let batch = std::env::var("FOREBAY_GPU_BYTES").ok().and_then(|b| b.parse().ok()).unwrap_or(512 << 20);
     println!("data, chunk, coder and codec: GB/s (median, worst of 8), ratio");
     let made = made::KINDS.into_iter().map(|kind| (format!("{kind:?}"), kind.bytes(2, 32 << 20, 7)));
-    for (name, once) in made.chain(files()) {
+    for (name, once) in files().chain(made) {
         // Made once, and repeated: longer than any level of cache.
         let data: Vec<u8> = once.iter().copied().cycle().take(batch).collect();
         for chunk in [64 << 10, 256 << 10, 1 << 20] {

@@ -54,8 +54,8 @@ for codec in zstd:1 blosc-zstd:1; do
 done
 
 # Stores of many shapes and types, of images, and of pyramids: the whole store is the host's where there is no codec. All are
-# brought back for foreign readers but some large ones. Two at a time: most of what one takes is having host memory pinned, which
-# the driver does for one process after another (measured: 1.16 s a store one at a time, 0.98 two, 1.07 four, 1.40 eight).
+# brought back for foreign readers but some large ones. Two at a time: most of what one takes is opening the GPU and pinning
+# host memory, which the driver does for one process after another (1.16 s a store one at a time, 0.98 two, 1.07 four, 1.40 eight).
 some_cases() {
     while IFS=$'\t' read -r name status input kept words; do
         read -ra words <<<"$words"

@@ -76,7 +76,7 @@ fn strip(root: &Path, from: &Path, to: &Path) -> Outcome {
 fn built(root: &Path, package: &str, test: &str, checked: bool) -> Result<PathBuf, String> {
     let mut build = cargo(root);
     build.args(["test", "--no-run", "--message-format=json", "--package", package, "--test", test]);
-    build.args(["--profile", if checked { "checked" } else { "release" }]);
+    build.args(["--profile", if checked { "checked" } else { "small" }]);
     let said = output(&mut build)?;
     let mut programs = said.lines().filter_map(|line| {
         let at = line.find("\"executable\":\"")?;

@@ -18,12 +18,15 @@ const TOOLKIT: [&str; 6] = [
     "nvidia-cuda-cccl==13.0.85",
 ];
 
-/// Architectures whose machine code is embedded; later ones run the oldest's intermediate code.
-const ARCHITECTURES: [u32; 7] = [75, 80, 86, 89, 90, 100, 120];
+/// Architectures whose machine code is embedded. Each runs on later ones of the same major number too: that of 8.0 on 8.6 and on
+/// 8.9 (CUDA C++ Programming Guide, "Binary compatibility"). Others run the oldest's intermediate code.
+const ARCHITECTURES: [u32; 5] = [75, 80, 90, 100, 120];
 
 const FOLDER: &str = "crates/cuda/kernels";
 const IMAGE: &str = "kernels.fatbin";
 const LOCK: &str = "kernels.lock";
+/// Headers that no kernel has on a GPU.
+const EMULATOR: [&str; 2] = ["emulator.h", "shim.h"];
 
 /// Compiles the kernels, and writes the binary and what it was made of.
 pub(crate) fn write(root: &Path) -> Outcome {
@@ -95,8 +98,7 @@ fn lock(folder: &Path) -> Result<String, String> {
     let mut names: Vec<String> = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        // The other headers are the emulator's.
-        let is_source = name.ends_with(".cu") || name == "common.h" || name.starts_with("coder");
+        let is_source = name.ends_with(".cu") || (name.ends_with(".h") && !EMULATOR.contains(&name.as_str()));
         if is_source || name == IMAGE {
             names.push(name);
         }

@@ -23,6 +23,14 @@ struct Kernel {
 #define SIZES(name, Params)                                                                                            \
     KERNEL(name##_1, Params, false), KERNEL(name##_2, Params, false), KERNEL(name##_4, Params, false),                 \
         KERNEL(name##_8, Params, false), KERNEL(name##_16, Params, false)
+#define TYPES(name)                                                                                                    \
+    KERNEL(name##_w8, ReduceParams, false), KERNEL(name##_w16, ReduceParams, false),                                   \
+        KERNEL(name##_w32, ReduceParams, false), KERNEL(name##_w64, ReduceParams, false),                              \
+        KERNEL(name##_f16, ReduceParams, false), KERNEL(name##_f32, ReduceParams, false),                              \
+        KERNEL(name##_f64, ReduceParams, false)
+#define WIDTHS(name)                                                                                                   \
+    KERNEL(name##_8, ReduceParams, false), KERNEL(name##_16, ReduceParams, false),                                     \
+        KERNEL(name##_32, ReduceParams, false), KERNEL(name##_64, ReduceParams, false)
 
 const Kernel KERNELS_KNOWN[] = {
     SIZES(scatter, ScatterParams),
@@ -50,17 +58,16 @@ const Kernel KERNELS_KNOWN[] = {
     KERNEL(coder_restore, CoderParams, false),
     KERNEL(encode_addresses, EncodeParams, false),
     KERNEL(encode_check, EncodeParams, false),
-    KERNEL(reduce_u8, ReduceParams, false),
-    KERNEL(reduce_u16, ReduceParams, false),
-    KERNEL(reduce_u32, ReduceParams, false),
-    KERNEL(reduce_u64, ReduceParams, false),
-    KERNEL(reduce_i8, ReduceParams, false),
-    KERNEL(reduce_i16, ReduceParams, false),
-    KERNEL(reduce_i32, ReduceParams, false),
-    KERNEL(reduce_i64, ReduceParams, false),
-    KERNEL(reduce_f16, ReduceParams, false),
-    KERNEL(reduce_f32, ReduceParams, false),
-    KERNEL(reduce_f64, ReduceParams, false),
+    TYPES(reduce_any),
+    TYPES(reduce_mean),
+    WIDTHS(reduce_first),
+    WIDTHS(reduce_least),
+    WIDTHS(reduce_second),
+    WIDTHS(reduce_median_8),
+    WIDTHS(reduce_median_16),
+    WIDTHS(reduce_mode_4),
+    WIDTHS(reduce_mode_8),
+    WIDTHS(reduce_mode_16),
     // Kernels of the emulator's own tests.
     KERNEL(canary_words, CanaryParams, true),
     KERNEL(canary_turn, CanaryParams, true),

@@ -9,6 +9,7 @@
 #define __device__
 #define __grid_constant__
 #define __forceinline__ inline
+#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 #define __constant__ const
@@ -141,17 +142,34 @@ static inline uint32_t __brev(uint32_t bits) {
     }
     return turned;
 }
-// Four bytes of eight; the fourth bit of a selector copies the sign.
+// Four bytes of eight; of a selector three bits are used.
 static inline uint32_t __byte_perm(uint32_t low, uint32_t high, uint32_t selectors) {
     uint64_t all = (uint64_t)high << 32 | low;
     uint32_t bytes = 0;
     for (int i = 0; i < 4; i++) {
-        uint32_t selector = selectors >> (4 * i) & 15, byte = (uint32_t)(all >> (8 * (selector & 7))) & 255;
-        byte = (selector & 8) == 0 ? byte : (byte & 128) != 0 ? 255 : 0;
+        uint32_t byte = (uint32_t)(all >> (8 * (selectors >> (4 * i) & 7))) & 255;
         bytes |= byte << (8 * i);
     }
     return bytes;
 }
+static inline uint32_t __umulhi(uint32_t a, uint32_t b) {
+    return (uint32_t)((uint64_t)a * b >> 32);
+}
+// The less, and the larger, of each half.
+static inline uint32_t __vminu2(uint32_t a, uint32_t b) {
+    uint32_t low = (uint16_t)a < (uint16_t)b ? (uint16_t)a : (uint16_t)b, high = a >> 16 < b >> 16 ? a >> 16 : b >> 16;
+    return high << 16 | low;
+}
+static inline uint32_t __vmaxu2(uint32_t a, uint32_t b) {
+    uint32_t low = (uint16_t)a > (uint16_t)b ? (uint16_t)a : (uint16_t)b, high = a >> 16 > b >> 16 ? a >> 16 : b >> 16;
+    return high << 16 | low;
+}
+template <typename T> static inline T min(T a, T b) {
+    return a < b ? a : b;
+}
+struct uint2 {
+    uint32_t x, y;
+};
 template <typename T> static inline T __ldg(const T *from) {
     return *from;
 }

@@ -1,5 +1,6 @@
 //! An NVIDIA GPU as a device.
 
+use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::driver::{Context, Function, Launch, Module, Number, Stream};
 use crate::kernels::{self, Launcher};
 use crate::lanes::Lanes;
 use crate::memory as regions;
-use crate::{CoderChoice, Workspace, encoder, quiet};
+use crate::{CoderChoice, Workspace, encoder, quiet, reduce};
 
 /// Devices of this process: see [`MOST_OPEN`].
 static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -119,7 +120,7 @@ impl Gate {
 
 /// The loaded kernels.
 pub(crate) struct Kernels {
-    functions: Vec<(&'static str, Function)>,
+    functions: HashMap<String, Function>,
     _module: Module,
 }
 
@@ -144,8 +145,7 @@ impl Launcher for OnStream<'_> {
         (block, shared): (u32, u32),
         params: *const c_void,
     ) -> Result<(), Error> {
-        let known = self.kernels.functions.iter().find(|(name, _)| *name == kernel);
-        let Some((_, function)) = known else {
+        let Some(function) = self.kernels.functions.get(kernel) else {
             return Err(Error::new(Operation::Open, format!("there is no kernel {kernel}")));
         };
         let launch = Launch { function: *function, grid, block, shared };
@@ -170,8 +170,8 @@ impl Kernels {
 
     fn load(context: &Arc<Context>) -> Result<Kernels, Error> {
         let module = Module::load(context, kernels::IMAGE)?;
-        let find = |name: &'static str| Ok((name, module.function(name)?));
-        let functions = kernels::NAMES.into_iter().map(find).collect::<Result<_, Error>>()?;
+        let find = |name: String| module.function(&name).map(|function| (name, function));
+        let functions = kernels::names().map(find).collect::<Result<_, Error>>()?;
         Ok(Kernels { functions, _module: module })
     }
 }
@@ -470,7 +470,7 @@ impl Device for Cuda {
         let job = unsafe { job.detach() };
         self.core.run(busy("reduce", on, moved), job, |launcher, job| {
             // SAFETY: as in `fill`.
-            unsafe { kernels::reduce(launcher, job) }
+            unsafe { reduce::level(launcher, job) }
         })
     }
 

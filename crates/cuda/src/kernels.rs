@@ -7,14 +7,15 @@
 use std::ffi::c_void;
 use std::sync::LazyLock;
 
-use device::{AggregateJob, CopyJob, Error, FillJob, Operation, ReduceJob, ScatterJob, Sizes, Source};
-use plan::{Frames, Missing, ReducedDim, Reducer};
+use device::{AggregateJob, CopyJob, Error, FillJob, Operation, ScatterJob, Sizes, Source};
+
+use crate::reduce;
 
 /// The kernels, for every architecture that is supported.
 pub const IMAGE: &[u8] = include_bytes!("../kernels/kernels.fatbin");
 
 /// Threads of a block.
-const BLOCK: u32 = 256;
+pub(crate) const BLOCK: u32 = 256;
 /// The most threads of the one block that finds all offsets.
 const PLACE: u32 = 1024;
 /// Bytes that a block gathers at the most: `PART` of aggregate.cu.
@@ -26,8 +27,8 @@ const PIECE: u64 = 4096;
 /// Bytes of the shortest piece that a thread takes the CRC of: `LEAST_PIECE` of crc32c.cu.
 const LEAST_PIECE: u32 = 128;
 
-/// Every kernel, by its name in the sources.
-pub const NAMES: [&str; 48] = [
+/// Kernels of which there is one, by their names in the sources.
+const SINGLE: [&str; 37] = [
     "scatter_1",
     "scatter_2",
     "scatter_4",
@@ -65,22 +66,16 @@ pub const NAMES: [&str; 48] = [
     "coder_place",
     "coder_assemble",
     "coder_restore",
-    "reduce_u8",
-    "reduce_u16",
-    "reduce_u32",
-    "reduce_u64",
-    "reduce_i8",
-    "reduce_i16",
-    "reduce_i32",
-    "reduce_i64",
-    "reduce_f16",
-    "reduce_f32",
-    "reduce_f64",
 ];
+
+/// Every kernel, by its name in the sources.
+pub fn names() -> impl Iterator<Item = String> {
+    SINGLE.map(str::to_owned).into_iter().chain(reduce::names())
+}
 
 /// Runs kernels.
 pub trait Launcher {
-    /// Launches a kernel of [`NAMES`] on a grid of blocks, each of so many threads with so many bytes of shared memory.
+    /// Launches a kernel of [`names`] on a grid of blocks, each of so many threads with so many bytes of shared memory.
     ///
     /// # Errors
     /// It cannot be launched.
@@ -184,49 +179,6 @@ struct CrcParams {
     powers: [u32; 40],
 }
 
-/// Dimensions of a frame at the most: `MOST_REDUCED` of reduce.cu.
-const MOST_REDUCED: usize = 32;
-/// Samples of a window are two to this at the most: `MOST_HALVED` of reduce.cu.
-const MOST_HALVED: usize = 8;
-/// Rows of blocks in a grid at the most.
-const MOST_ROWS: u64 = 65_535;
-
-#[derive(Clone, Copy, Default)]
-#[repr(C)]
-struct ReduceDim {
-    from: u64,
-    to: u64,
-    chunk: u64,
-    chunks: u64,
-    halved: u64,
-    stride: u64,
-    step: u64,
-}
-
-#[repr(C)]
-struct ReduceParams {
-    from: u64,
-    before: u64,
-    to: u64,
-    epochs: u64,
-    above: u64,
-    chunks: u64,
-    chunk_elements: u64,
-    frame_elements: u64,
-    depth: u64,
-    first: u64,
-    end: u64,
-    offset: i64,
-    valid: u64,
-    filled: u64,
-    frames: u64,
-    reducer: u64,
-    by: u64,
-    fill: u64,
-    rank: u64,
-    dims: [ReduceDim; MOST_REDUCED],
-}
-
 /// What the kernels around a library's codec take.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -256,7 +208,7 @@ pub struct EncodeParams {
 }
 
 /// Blocks for `count` elements.
-fn blocks(count: u64) -> (u32, u32) {
+pub(crate) fn blocks(count: u64) -> (u32, u32) {
     (count.div_ceil(u64::from(BLOCK)).clamp(1, MOST_BLOCKS) as u32, 1)
 }
 
@@ -367,109 +319,6 @@ pub unsafe fn scatter(launcher: &dyn Launcher, job: &ScatterJob<'_>) -> Result<(
     let kernel = format!("scatter_{long}{}", size * wide);
     // SAFETY: the caller vouches for it; places of elements lie in the pool, whose size was compared.
     unsafe { launch(launcher, &kernel, blocks(count), (BLOCK, 0), &params) }
-}
-
-/// Makes epochs of a level from those of the level above.
-///
-/// # Errors
-/// The kernel cannot be launched; a view that is too short, or none of the epoch before where a window needs it; a geometry
-/// that the kernel does not know: more than 32 dimensions, windows of more than 256 samples, frames or chunks that are not
-/// counted in 32 bits.
-///
-/// # Safety
-/// As for [`fill`].
-pub unsafe fn reduce(launcher: &dyn Launcher, job: &ReduceJob<'_>) -> Result<(), Error> {
-    let (r, w, epochs) = (&*job.reduction, job.window, u64::from(job.epochs));
-    check_reduction(job).map_err(|why| Error::new(Operation::Reduce, why))?;
-    let size = r.dtype.size() as u64;
-    let (above, here) = r.epoch_bytes();
-    let (_, chunks) = r.chunks();
-    let (frames, by) = match r.frames {
-        Frames::Kept => (0, 0),
-        Frames::Halved => (1, 0),
-        Frames::Apart(by) => (2, reducer(by)),
-    };
-    let params = ReduceParams {
-        from: job.from.address().addr() as u64,
-        before: job.before.as_ref().map_or(0, |before| before.address().addr() as u64),
-        to: job.to.address().addr() as u64,
-        epochs,
-        above: above / size,
-        chunks,
-        chunk_elements: r.chunk_elements(),
-        frame_elements: r.frame_elements(),
-        depth: r.depth,
-        first: w.first,
-        end: w.end,
-        offset: w.offset,
-        valid: w.valid,
-        filled: u64::from(w.missing == Missing::Fill),
-        frames,
-        reducer: reducer(r.reducer),
-        by,
-        fill: u64::from_le_bytes(r.fill.padded()),
-        rank: r.dims.len() as u64,
-        dims: reduced_dims(&r.dims, r.chunk_elements()),
-    };
-    let rows = epochs * chunks * w.end.saturating_sub(w.first);
-    if rows == 0 || here == 0 {
-        return Ok(());
-    }
-    let kernel = format!("reduce_{}", r.dtype.short());
-    let grid = (blocks(params.frame_elements).0, rows.min(MOST_ROWS) as u32);
-    // SAFETY: the caller vouches for it; what is read and written lies in the views, whose sizes were compared.
-    unsafe { launch(launcher, &kernel, grid, (BLOCK, 0), &params) }
-}
-
-/// What keeps the kernel inside of its views.
-fn check_reduction(job: &ReduceJob<'_>) -> Result<(), String> {
-    let (r, w, epochs) = (&*job.reduction, job.window, u64::from(job.epochs));
-    let (above, here) = r.epoch_bytes();
-    let has = |what, got: usize, want: u64| {
-        if got as u64 >= want { Ok(()) } else { Err(format!("{what}: {got} of {want} bytes")) }
-    };
-    // Where no frame is there, nothing is read.
-    let read = if w.valid == 0 { 0 } else { epochs * above };
-    has("the level above", job.from.len(), read)?;
-    has("the level that is made", job.to.len(), epochs * here)?;
-    job.before.as_ref().map_or(Ok(()), |before| has("the epoch before", before.len(), above))?;
-    let halved = r.dims.iter().filter(|d| d.halved).count() + usize::from(r.frames == Frames::Halved);
-    if r.dims.len() > MOST_REDUCED || halved > MOST_HALVED {
-        return Err(format!("{} dimensions, windows of 2^{halved} samples", r.dims.len()));
-    }
-    if r.frame_elements().max(r.chunks().1) > u64::from(u32::MAX) {
-        return Err(format!("{} chunks of frames of {} elements", r.chunks().1, r.frame_elements()));
-    }
-    if w.end > r.depth || w.valid > r.depth {
-        return Err(format!("frames up to {} from {} of {}", w.end, w.valid, r.depth));
-    }
-    let first = 2 * w.first as i64 + w.offset;
-    let least = if job.before.is_some() { -1 } else { 0 };
-    if r.frames == Frames::Kept || w.first >= w.end {
-        return Ok(());
-    }
-    if epochs > 1 || first < least {
-        return Err(format!("{epochs} epochs from frame {first} of the epoch above"));
-    }
-    Ok(())
-}
-
-/// Its number in reduce.cu.
-fn reducer(reducer: Reducer) -> u64 {
-    Reducer::ALL.iter().position(|r| *r == reducer).expect("one of all") as u64
-}
-
-fn reduced_dims(dims: &[ReducedDim], chunk: u64) -> [ReduceDim; MOST_REDUCED] {
-    let (mut stride, mut step) = (1, chunk);
-    let mut reduced = [ReduceDim::default(); MOST_REDUCED];
-    for (to, d) in reduced.iter_mut().zip(dims).rev() {
-        let (above, chunks) = d.chunks();
-        let halved = u64::from(d.halved);
-        *to = ReduceDim { from: d.from, to: d.to, chunk: d.chunk, chunks, halved, stride, step };
-        stride *= d.chunk;
-        step *= above;
-    }
-    reduced
 }
 
 /// How many elements go as one: the most, up to sixteen bytes, that divide everything.

@@ -12,6 +12,7 @@ pub mod limits;
 mod memory;
 mod nvcomp;
 mod quiet;
+pub mod reduce;
 
 pub use crate::device::{Cuda, is_present, memory, name, probe, takes, workspace};
 pub use crate::encoder::{CoderChoice, Workspace};

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use device::ReduceJob;
+use forebay_cuda::reduce;
 use plan::{DType, Frames, Reducer};
 use proptest::prelude::*;
 
+use crate::Bytes;
 use crate::data::Kind;
-use crate::draw::{Case, cases, dim, whole};
+use crate::draw::{Case, cases, dim, long_cases, whole};
 use crate::emulator::Shim;
-use crate::{Bytes, kernels};
 
 fn check(case: &Case) {
     let (from, before, to) = case.bytes();
@@ -24,17 +25,18 @@ fn check(case: &Case) {
         to,
     };
     // SAFETY: everything lives until this returns, and so has the kernel.
-    unsafe { kernels::reduce(&Shim::new(), &job(ours.write())) }.unwrap();
+    unsafe { reduce::level(&Shim::new(), &job(ours.write())) }.unwrap();
     host::kernels::run_reduce(job(theirs.write())).unwrap();
     assert!(ours.get() == theirs.get(), "{case:?}");
 }
 
 fn any_type() -> impl Strategy<Value = Case> {
-    prop::sample::select(DType::ALL.to_vec()).prop_flat_map(cases)
+    let of = |dtype| prop_oneof![cases(dtype), long_cases(dtype)];
+    prop::sample::select(DType::ALL.to_vec()).prop_flat_map(of)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn steps_are_the_hosts(case in any_type()) {
@@ -76,7 +78,7 @@ fn what_leaves_the_views_is_refused() {
             to: to.write(),
         };
         // SAFETY: as in `check`.
-        let refused = unsafe { kernels::reduce(&Shim::new(), &job) }.unwrap_err().to_string();
+        let refused = unsafe { reduce::level(&Shim::new(), &job) }.unwrap_err().to_string();
         assert!(refused.contains(want), "{refused}");
     };
     let case = whole(DType::U16, Reducer::Mean, Frames::Halved, 4, &[dim(6, 4, true)]);

@@ -63,9 +63,37 @@ fn window(frames: Frames, depth: u64) -> impl Strategy<Value = (Window, bool)> {
     })
 }
 
+/// Dimensions as frames of cameras have them: rows longer than a register of sixteen bytes, of whole ones and others, most
+/// of them halved; few indexes along the others, of which the last may be one that a chunk has one index of.
+fn long_rows() -> impl Strategy<Value = Vec<ReducedDim>> {
+    let often = || prop::bool::weighted(0.8);
+    let chunk = prop_oneof![2 => prop::sample::select(vec![8u64, 16, 32, 64]), 1 => 3..40u64];
+    let row =
+        (chunk, 0..3u64, any::<prop::sample::Index>(), often()).prop_map(|(chunk, whole, rest, halved)| {
+            // Often some whole chunks.
+            let rest = rest.index(2 * chunk as usize) as u64;
+            dim((chunk * whole + rest.saturating_sub(chunk)).max(1), chunk, halved)
+        });
+    let few =
+        |most: u64| (1..6u64, 1..=most, often()).prop_map(|(from, chunk, halved)| dim(from, chunk, halved));
+    let inner = prop_oneof![4 => Just(None), 1 => few(1).prop_map(Some)];
+    (prop::collection::vec(few(3), 0..4), row, inner)
+        .prop_map(|(outer, row, inner)| outer.into_iter().chain([row]).chain(inner).collect())
+}
+
 pub(crate) fn cases(dtype: DType) -> impl Strategy<Value = Case> {
+    drawn(dtype, dims().boxed())
+}
+
+/// Steps of rows that a GPU takes several elements of at once.
+pub(crate) fn long_cases(dtype: DType) -> impl Strategy<Value = Case> {
+    let small = |dims: &Vec<ReducedDim>| dims.iter().map(|d| d.chunks().0 * d.chunk).product::<u64>() <= 4000;
+    drawn(dtype, long_rows().prop_filter("too large to be quick", small).boxed())
+}
+
+fn drawn(dtype: DType, dims: BoxedStrategy<Vec<ReducedDim>>) -> impl Strategy<Value = Case> {
     let kinds = prop::sample::select(Kind::ALL.to_vec());
-    let geometry = (dims(), frames(), 1..6u64, kinds, any::<u64>(), 1..4u32);
+    let geometry = (dims, frames(), 1..6u64, kinds, any::<u64>(), 1..4u32);
     geometry.prop_flat_map(move |(dims, frames, depth, kind, seed, epochs)| {
         let fill = fills(dtype);
         let epochs = if frames == Frames::Kept { epochs } else { 1 };

@@ -5,7 +5,7 @@ use plan::{DType, Frames, ReducedDim, Reducer};
 use proptest::prelude::*;
 
 use crate::data::{Kind, read};
-use crate::draw::{Case, cases, dim, whole};
+use crate::draw::{Case, cases, dim, long_cases, whole};
 use crate::oracle;
 
 /// Makes it, and compares all bytes: those past the edge, and those that stay what they were.
@@ -35,7 +35,7 @@ macro_rules! each_type {
             #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
             $(
                 #[test]
-                fn $name(case in cases(DType::$dtype)) {
+                fn $name(case in prop_oneof![15 => cases(DType::$dtype), 1 => long_cases(DType::$dtype)]) {
                     check_all(&case);
                 }
             )*

@@ -210,7 +210,7 @@ static __device__ typename K::Bits counted(const Samples<typename K::Bits> &s, t
 }
 
 template <class K>
-static __device__ __noinline__ typename K::Bits reduce_window(uint32_t reducer, const Samples<typename K::Bits> &s,
+__device__ __noinline__ typename K::Bits reduce_window(uint32_t reducer, const Samples<typename K::Bits> &s,
                                                  typename K::Bits sign) {
     switch (reducer) {
     case MEAN:

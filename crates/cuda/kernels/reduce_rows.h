@@ -13,7 +13,7 @@
 
 // Sixteen bytes, element by element; those from `turn` on lie `jump` further.
 template <typename B>
-static __device__ __noinline__ Wide narrow(const B *at, uint32_t elements, uint32_t turn, uint32_t jump) {
+__device__ __noinline__ Wide narrow(const B *at, uint32_t elements, uint32_t turn, uint32_t jump) {
     Wide wide = {{0, 0, 0, 0}};
 #pragma unroll
     for (uint32_t i = 0; i < 16 / sizeof(B); i++) {
@@ -273,7 +273,7 @@ template <class L> struct First {
 
 // Results of two frames to one, element by element.
 template <class K>
-static __device__ __noinline__ uint64_t joined_frames(const ReduceParams &p, uint64_t first, uint64_t then) {
+__device__ __noinline__ uint64_t joined_frames(const ReduceParams &p, uint64_t first, uint64_t then) {
     typedef typename K::Bits B;
     uint64_t all = 0;
 #pragma unroll 1

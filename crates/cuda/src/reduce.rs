@@ -17,11 +17,13 @@ const MOST_HALVED: usize = 8;
 const MOST_PAIRS: usize = 4;
 /// Rows of blocks in a grid at the most.
 const MOST_ROWS: u64 = 65_535;
+/// Chunks of all epochs of a level at the most: twice as many are counted in 32 bits, and a round of blocks more.
+const MOST_CHUNKS: u64 = (1 << 31) - MOST_ROWS;
 /// Bytes that a thread makes at a time.
 const VECTOR: u64 = 8;
 /// Frames that a thread makes one after another at the most, for its place in them is found once.
 const TOGETHER: u64 = 16;
-/// Frames of a chunk at the most, where a thread makes several.
+/// Frames of a chunk at the most, and how far a window's may lie, where a thread makes several.
 const MOST_FRAMES: u64 = 1 << 29;
 /// Threads that keep a GPU busy: eight times as many as an H200 runs at once.
 const ENOUGH: u64 = 8 * 132 * 2048;
@@ -133,8 +135,8 @@ struct ReduceParams {
 ///
 /// # Errors
 /// A kernel cannot be launched; a view that is too short, or none of the epoch before where a window needs it; a geometry
-/// that the kernels do not know: more than 32 dimensions, windows of more than 256 samples, chunks or elements of a chunk that
-/// are not counted in 32 bits.
+/// that the kernels do not know: more than 32 dimensions, windows of more than 256 samples, elements of a chunk that are not
+/// counted in 32 bits, more than 2^31 chunks.
 ///
 /// # Safety
 /// As for [`Launcher::launch`]: the job's views are kept until the kernels have run.
@@ -178,8 +180,8 @@ fn check(job: &ReduceJob<'_>) -> Result<(), String> {
     if r.dims.len() > MOST_REDUCED || halved > MOST_HALVED {
         return Err(format!("{} dimensions, windows of 2^{halved} samples", r.dims.len()));
     }
-    let chunks = epochs * r.chunks().1;
-    if r.chunk_elements().max(chunks) > u64::from(u32::MAX) {
+    let chunks = epochs * r.chunks().0.max(r.chunks().1);
+    if r.chunk_elements() > u64::from(u32::MAX) || chunks > MOST_CHUNKS {
         return Err(format!("{chunks} chunks of {} elements", r.chunk_elements()));
     }
     if w.end > r.depth || w.valid > r.depth {
@@ -342,7 +344,8 @@ impl Vectors {
         // Those kernels count bytes of an epoch, chunks times frames, and frames with a sign, in 32 bits.
         let frames = params.epochs * (params.end - params.first);
         let bytes = params.above * r.dtype.size() as u64;
-        if bytes.max(params.chunks * frames) > u64::from(u32::MAX) || r.depth > MOST_FRAMES {
+        let most_frames = r.depth.max(params.offset.unsigned_abs());
+        if bytes.max(params.chunks * frames) > u64::from(u32::MAX) || most_frames > MOST_FRAMES {
             return None;
         }
         let row = r.dims.iter().rposition(|d| d.chunk > 1)?;

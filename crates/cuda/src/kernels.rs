@@ -75,6 +75,11 @@ pub fn names() -> impl Iterator<Item = String> {
 
 /// Runs kernels.
 pub trait Launcher {
+    /// Threads that keep it busy: eight times as many as an H200 runs at once, where nothing else is known.
+    fn enough_threads(&self) -> u64 {
+        8 * 132 * 2048
+    }
+
     /// Launches a kernel of [`names`] on a grid of blocks, each of so many threads with so many bytes of shared memory.
     ///
     /// # Errors

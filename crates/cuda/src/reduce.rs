@@ -25,8 +25,6 @@ const VECTOR: u64 = 8;
 const TOGETHER: u64 = 16;
 /// Frames of a chunk at the most, and how far a window's may lie, where a thread makes several.
 const MOST_FRAMES: u64 = 1 << 29;
-/// Threads that keep a GPU busy: eight times as many as an H200 runs at once.
-const ENOUGH: u64 = 8 * 132 * 2048;
 
 /// Kernels of an element type, but for the sign of whole numbers.
 const OF_TYPES: [&str; 2] = ["any", "mean"];
@@ -414,7 +412,7 @@ impl Vectors {
         let frames = params.end - params.first;
         // As many frames a thread as leave threads for the whole GPU.
         let threads = params.epochs * frames * params.chunks * frame_vectors;
-        let together = (threads / ENOUGH).clamp(1, TOGETHER).min(params.epochs * frames);
+        let together = (threads / launcher.enough_threads()).clamp(1, TOGETHER).min(params.epochs * frames);
         let groups = (params.epochs * frames).div_ceil(together);
         let frame_bytes = params.frame_elements * size;
         // Keys of 8 and of 16 bits are halves of a register.

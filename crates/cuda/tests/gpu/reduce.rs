@@ -113,6 +113,12 @@ fn large_windows_and_frames_are_the_hosts() {
             check(&device, &whole(dtype, reducer, Frames::Halved, 5, &camera));
         }
     }
+    // So many that a thread makes some frames one after another, of one epoch and of the next.
+    let frame = [dim(1000, 256, true), dim(1000, 256, true)];
+    for reducer in [Reducer::Mean, Reducer::Median, Reducer::SecondLargest] {
+        check(&device, &Case { epochs: 7, ..whole(DType::U8, reducer, Frames::Kept, 25, &frame) });
+        check(&device, &whole(DType::U16, reducer, Frames::Halved, 150, &frame));
+    }
 }
 
 /// What each reducer of each type takes, for windows of 2 to 16 samples, beside a copy on the GPU of what it reads; in GB/s of all

@@ -239,11 +239,11 @@ fn number(reducer: Reducer) -> u32 {
 }
 
 fn is_float(dtype: DType) -> bool {
-    matches!(dtype, DType::F16 | DType::F32 | DType::F64)
+    dtype.integer_range().is_none()
 }
 
 fn is_signed(dtype: DType) -> bool {
-    matches!(dtype, DType::I8 | DType::I16 | DType::I32 | DType::I64)
+    dtype.integer_range().is_some_and(|(least, _)| least < 0)
 }
 
 /// The lowest bits, again and again.

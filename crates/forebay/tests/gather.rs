@@ -106,6 +106,7 @@ fn passing_on_is_part_of_the_call_that_does_it() {
         writer.append(&layer[1500..]).unwrap();
         slowest = slowest.max(start.elapsed());
     }
-    assert!(writer.metrics().appends.max * 10 > slowest * 9, "{:?} of {slowest:?}", writer.metrics().appends);
+    // Half: the writer's clock and this one are read a moment apart, and a busy machine may be away between them.
+    assert!(writer.metrics().appends.max * 2 > slowest, "{:?} of {slowest:?}", writer.metrics().appends);
     writer.close().unwrap();
 }

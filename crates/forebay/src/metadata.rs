@@ -1,6 +1,6 @@
 //! The documents of a store: written before the first frame, replaced as shards are finished.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use format::{Axis, Channel, Downsampling, Group, Level, Multiscales, Spacing};
 use plan::{Config, Plan};
@@ -24,6 +24,9 @@ pub(crate) struct Metadata {
     attributes: Map<String, Value>,
     /// The codec that was asked for, where the arrays do not say it.
     request: Option<String>,
+    /// What the document of each level's array says, where it is written: slices of dimension 0, and whether the run is
+    /// complete.
+    said: Mutex<Vec<Option<(u64, bool)>>>,
 }
 
 impl Metadata {
@@ -38,8 +41,8 @@ impl Metadata {
             return Err(Error::Attribute(taken.to_owned()));
         }
         let (plain, alone) = (config.plain, config.is_alone());
-        let channels = Vec::new();
-        Ok(Metadata { plan, store, plain, alone, name, channels, attributes, request: None })
+        let (channels, said) = (Vec::new(), Mutex::new(vec![None; plan.levels()]));
+        Ok(Metadata { plan, store, plain, alone, name, channels, attributes, request: None, said })
     }
 
     /// The same documents, which say what codec was asked for.
@@ -79,12 +82,20 @@ impl Metadata {
         Ok(self.store.put("zarr.json", &group.to_bytes())?)
     }
 
-    /// Writes the documents of the arrays, each with so many slices of dimension 0. That of the array itself comes last: when
-    /// it says that the run is complete, the others do.
+    /// Writes the documents of the arrays that do not say so yet, each with so many slices of dimension 0. That of the array
+    /// itself comes last: when it says that the run is complete, the others do.
     pub(crate) fn publish(&self, extents: &[u64], complete: bool) -> Result<(), Error> {
-        for (level, (path, extent)) in self.paths().iter().zip(extents).enumerate().rev() {
+        // A store may panic in a put. What it was to write counts as not written.
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        for (level, (path, &extent)) in self.paths().iter().zip(extents).enumerate().rev() {
+            // Halved along dimension 0, a level grows less often than the array, and each document is made durable.
+            if said[level] == Some((extent, complete)) {
+                continue;
+            }
+            said[level] = None;
             let key = crate::hierarchy::below(path, "zarr.json");
-            self.store.put(&key, &self.array(level, *extent, complete).to_bytes())?;
+            self.store.put(&key, &self.array(level, extent, complete).to_bytes())?;
+            said[level] = Some((extent, complete));
         }
         Ok(())
     }

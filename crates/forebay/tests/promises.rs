@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{Case, noise};
 use desk::{FRAME, array, check_prefix, complete, memory, published, until, write};
-use forebay::store::{Failing, Memory, Store, Throttled};
-use forebay::{Array, Codec, DType, Dim, Mode, Options, Tuning, Writer};
+use forebay::store::{Counting, Failing, Memory, Operation, Store, Throttled};
+use forebay::{Array, Codec, DType, Dim, Mode, Options, Pyramid, Reducer, Tuning, Writer};
 
 #[test]
 fn metadata_is_there_before_the_first_frame() {
@@ -188,6 +188,32 @@ fn an_interval_of_for_ever_still_publishes_what_is_finished() {
     writer.flush().unwrap();
     until("the shard", || published(&store) == 4);
     writer.close().unwrap();
+}
+
+/// A coarse level that is halved along `t` grows half as often as the one above; each document is made durable.
+#[test]
+fn only_documents_of_levels_that_grew_are_written_anew() {
+    let halved = Pyramid {
+        dims: vec!["t".into()],
+        reducer: Reducer::Mean,
+        append: None,
+        levels: Some(2),
+        keep_aspect: false,
+    };
+    let counting = Arc::new(Counting::new(memory()));
+    let store = counting.clone() as Arc<dyn Store>;
+    let array = Array { pyramid: Some(halved), ..array() };
+    let mut writer = Writer::open(store.clone(), &array, Options::default()).unwrap();
+    for row in 1..=4 {
+        writer.append(&noise(4 * FRAME)).unwrap();
+        writer.flush().unwrap();
+        until("the shard", || published(&store) == 4 * row);
+    }
+    assert_eq!(writer.close().unwrap().shape, [16, 40, 30]);
+    // At the open of the group and three arrays, four growths and two and one, and the end of all three.
+    let puts = counting.counts().operations(Operation::Put);
+    assert!(puts <= 4 + 7 + 3, "{puts} puts");
+    assert!(complete(&*store));
 }
 
 #[test]

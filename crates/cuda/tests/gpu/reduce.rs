@@ -146,9 +146,12 @@ fn reduce_measured() {
     }
     // Rows that are not whole: windows that lie in two chunks, and at the edge are cut.
     let odd = [dim(4095, 255, true), dim(4095, 255, true)];
+    let odd_cube = [dim(255, 51, true), dim(255, 51, true), dim(255, 51, true)];
+    let reducers = [Reducer::Mean, Reducer::Median, Reducer::Mode];
     for dtype in [DType::U8, DType::U16, DType::U32] {
         bench.fill(dtype);
-        bench.measure("y x, chunks of 255", dtype, Frames::Kept, &odd, &[Reducer::Mean, Reducer::Median]);
+        bench.measure("y x, chunks of 255", dtype, Frames::Kept, &odd, &reducers);
+        bench.measure("z y x, chunks of 51", dtype, Frames::Kept, &odd_cube, &reducers);
     }
 }
 

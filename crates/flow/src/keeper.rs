@@ -56,11 +56,7 @@ impl Keeper {
             return due;
         }
         // One that fails is not tried again: the run has failed, and says so.
-        // The last row of a stream that ends early is finished, and not full.
-        let most = run.counts.get().appended.div_ceil(run.plan.slice_bytes);
-        let extent =
-            |(l, rows): (usize, &u64)| run.plan.extent_of_rows(l, *rows).min(run.plan.extent_at(l, most));
-        let extents: Vec<_> = rows.iter().enumerate().map(extent).collect();
+        let extents = extents(run, &rows);
         self.published = rows;
         if let Err(error) = publish(run, &extents) {
             run.fault.keep(error);
@@ -68,6 +64,22 @@ impl Keeper {
         self.last = Some(run.device().now());
         Duration::MAX
     }
+}
+
+/// Extent of each level along dimension 0, where so many rows of its shards are finished. No level is longer than half the one
+/// above, whichever is finished first: a reader, or who finds the store of a run that was cut off, would see elements of
+/// nothing.
+fn extents(run: &Run, rows: &[u64]) -> Vec<u64> {
+    // The last row of a stream that ends early is finished, and not full.
+    let appended = run.counts.get().appended.div_ceil(run.plan.slice_bytes);
+    let mut most = (appended, 0);
+    let extent = |(level, rows): (usize, &u64)| {
+        let halvings = run.plan.halvings_of(level, 0);
+        let here = most.0.div_ceil(1 << (halvings - most.1));
+        most = (run.plan.extent_of_rows(level, *rows).min(here), halvings);
+        most.0
+    };
+    rows.iter().enumerate().map(extent).collect()
 }
 
 /// Publishes the extent of each level along dimension 0.

@@ -83,11 +83,15 @@ impl Metadata {
     }
 
     /// Writes the documents of the arrays that do not say so yet, each with so many slices of dimension 0. That of the array
-    /// itself comes last: when it says that the run is complete, the others do.
+    /// itself comes first, so that no level is ever longer than it, and when all is complete last: when it says so, the
+    /// others do.
     pub(crate) fn publish(&self, extents: &[u64], complete: bool) -> Result<(), Error> {
         // A store may panic in a put. What it was to write counts as not written.
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        for (level, (path, &extent)) in self.paths().iter().zip(extents).enumerate().rev() {
+        let (paths, levels) = (self.paths(), extents.len());
+        for at in 0..levels {
+            let level = if complete { levels - 1 - at } else { at };
+            let (path, extent) = (&paths[level], extents[level]);
             // Halved along dimension 0, a level grows less often than the array, and each document is made durable.
             if said[level] == Some((extent, complete)) {
                 continue;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{Case, noise};
 use desk::{FRAME, array, complete, now, until, write};
 use forebay::store::{self, Memory, Store};
-use forebay::{Array, Codec, Mode, Options, Tuning, Writer};
+use forebay::{Array, Codec, Mode, Options, Pyramid, Reducer, Tuning, Writer};
 
 /// What a store around another one does not change.
 macro_rules! reads_go_to_inner {
@@ -326,5 +326,72 @@ fn a_store_that_writes_late_still_finds_what_was_packed() {
                 "{codec:?} {mode:?} device {device_memory} page {alignment}"
             );
         }
+    }
+}
+
+/// Ends objects of the array itself later than those of its coarser levels, and keeps what the documents said, put by put.
+struct LastFirst {
+    inner: Memory,
+    said: Arc<Mutex<Vec<(String, u64)>>>,
+}
+
+struct Lingering(Box<dyn store::Object>);
+
+impl Store for LastFirst {
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), store::Error> {
+        let document: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        if let Some(extent) = document["shape"][0].as_u64() {
+            self.said.lock().unwrap().push((key.to_owned(), extent));
+        }
+        self.inner.put(key, bytes)
+    }
+
+    reads_go_to_inner!();
+
+    fn create(&self, key: &str) -> Result<Box<dyn store::Object>, store::Error> {
+        let object = self.inner.create(key)?;
+        Ok(if key.starts_with("0/") { Box::new(Lingering(object)) } else { object })
+    }
+}
+
+impl store::Object for Lingering {
+    fn append(&mut self, offset: u64, part: store::Part) -> Result<(), store::Error> {
+        self.0.append(offset, part)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's store takes its time")]
+    fn finalize(self: Box<Self>, length: u64, done: store::Done) {
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(400));
+            self.0.finalize(length, done);
+        });
+    }
+}
+
+/// Whoever reads while a run goes on, or finds one that was cut off, sees each level half as long as the one above, or shorter.
+#[test]
+fn no_level_is_published_longer_than_half_the_one_above() {
+    for halved in [&["t", "y", "x"][..], &["y", "x"]] {
+        let dims = halved.iter().map(|&d| d.to_owned()).collect();
+        let pyramid =
+            Pyramid { dims, reducer: Reducer::Mean, append: None, levels: Some(2), keep_aspect: false };
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let store = Arc::new(LastFirst { inner: Memory::new(), said: said.clone() });
+        let array = Array { pyramid: Some(pyramid), ..array() };
+        let mut writer = Writer::open(store.clone() as Arc<dyn Store>, &array, Options::default()).unwrap();
+        for frames in [8, 16, 24] {
+            writer.append(&noise(8 * FRAME)).unwrap();
+            writer.flush().unwrap();
+            let grown = || said.lock().unwrap().contains(&("0/zarr.json".to_owned(), frames));
+            until("the array itself", grown);
+        }
+        writer.close().unwrap();
+        let by = if halved.contains(&"t") { 2 } else { 1 };
+        let mut now = [0; 3];
+        for (key, extent) in &*said.lock().unwrap() {
+            now[key[..1].parse::<usize>().unwrap()] = *extent;
+            assert!(now[1] <= now[0].div_ceil(by) && now[2] <= now[1].div_ceil(by), "{now:?}");
+        }
+        assert_eq!(now, [24, 24u64.div_ceil(by), 24u64.div_ceil(by * by)]);
     }
 }

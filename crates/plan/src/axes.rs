@@ -74,6 +74,16 @@ impl Order {
         }
         Err(Refusal::Axes { axes: joined(&asked, &config.dims), fault })
     }
+
+    /// Number of append dimensions: dimension 0 and, when its chunk is 1, those after it whose chunk is 1, ended by
+    /// the first that the storage order moves.
+    pub(crate) fn append_dims(&self, dims: &[Dim]) -> usize {
+        if dims[0].chunk != Some(1) {
+            return 1;
+        }
+        let stays = |d: &usize| self.positions[*d] == *d && dims[*d].chunk == Some(1);
+        1 + (1..dims.len()).take_while(stays).count()
+    }
 }
 
 fn kinds(order: &[usize], dims: &[Dim]) -> Vec<Kind> {

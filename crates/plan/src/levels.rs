@@ -103,8 +103,13 @@ fn halved(asked: &Pyramid, base: &Base<'_>) -> Result<Vec<usize>, Refusal> {
         if halved.contains(&d) {
             return Err(refuse("dimension", name.clone(), "stands twice: name it once".to_owned()));
         }
-        if d < last {
-            let why = format!("has chunks of one element, and frames of it never meet: halve some of {may}");
+        // What fits in one chunk is never halved.
+        if d < last && !fits(&base.dims[d], base.dims[d].size) {
+            let behind = &base.dims[d + 1].name;
+            let why = format!(
+                "has chunks of one element, as `{behind}` behind it has, and frames of it never meet: give `{name}` chunks of \
+                 two elements or more, or halve some of {may}"
+            );
             return Err(refuse("dimension", name.clone(), why));
         }
         halved.push(d);
@@ -165,4 +170,61 @@ fn level(
     let chunks = stored().map(|d| sizes[d].map(|s| s.div_ceil(chunk(d)))).collect();
     let grid = ShardGrid::new(append, chunks, base.grid.per_shard.clone())?;
     Ok(Level { halvings, sizes: sizes.to_vec(), grid, reduction: Arc::new(reduction), first_shard })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, DType, Dim, Facts, Memory, OwnMemory, Plan, Pyramid, Reducer, Refusal, Tuning};
+
+    fn plan(dims: &[Dim], asked: Pyramid) -> Result<Plan, Refusal> {
+        let facts =
+            Facts { memory: Memory::Host, alignment: 0, gate: true, process: 0, own: OwnMemory::default() };
+        let config = Config { plain: true, pyramid: Some(asked), ..Config::new(DType::U8, dims.to_vec()) };
+        Plan::new(&config, &Tuning::default(), facts)
+    }
+
+    fn asked(dims: &str) -> Pyramid {
+        let dims = dims.chars().map(String::from).collect();
+        Pyramid { dims, reducer: Reducer::Mean, append: None, levels: None, keep_aspect: false }
+    }
+
+    fn stack() -> [Dim; 4] {
+        let (t, c) = (Dim::unbounded("t").chunk(1), Dim::new("c", 3).chunk(1));
+        [t, c, Dim::new("y", 100).chunk(10), Dim::new("x", 30).chunk(10)]
+    }
+
+    #[test]
+    fn refusals_name_the_field_the_value_and_the_remedy() {
+        let check = |asked: Pyramid, words: &[&str]| {
+            let said = plan(&stack(), asked).unwrap_err().to_string();
+            assert!(said.contains("pyramid") && words.iter().all(|w| said.contains(w)), "{said}");
+        };
+        check(asked("yq"), &["`q`", "c, y, x"]);
+        check(asked("xyx"), &["`x`", "twice"]);
+        check(asked(""), &["none", "name some of c, y, x"]);
+        // The chunk was given: it is not for us to change.
+        check(asked("yt"), &["`t`", "as `c`", "give `t` chunks of two", "halve some of c, y, x"]);
+        for levels in [0, 64, u32::MAX] {
+            let words = [&format!("`{levels}`")[..], "levels", "1 to 63"];
+            check(Pyramid { levels: Some(levels), ..asked("yx") }, &words);
+        }
+        check(Pyramid { append: Some(Reducer::Max), ..asked("yx") }, &["max", "`c`", "halve it too"]);
+        let many: Vec<_> = ('a'..='i').map(|d| Dim::new(d, 4).chunk(2)).collect();
+        let said = plan(&many, asked("abcdefghi")).unwrap_err().to_string();
+        assert!(said.contains("`9`") && said.contains("halve 8 at most"), "{said}");
+        let said = plan(&[Dim::unbounded("t").chunk(2)], asked("t")).unwrap_err().to_string();
+        assert!(said.contains("`t`") && said.contains("say how many levels"), "{said}");
+    }
+
+    #[test]
+    fn dimensions_are_halved_until_they_fit_in_a_chunk() {
+        let sizes = |asked: Pyramid| {
+            let plan = plan(&stack(), asked).unwrap();
+            plan.coarser.iter().map(|l| (l.sizes[2].unwrap(), l.sizes[3].unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(asked("yx")), [(50, 15), (25, 8), (13, 8), (7, 8)]);
+        assert_eq!(sizes(asked("x")), [(100, 15), (100, 8)]);
+        assert_eq!(sizes(Pyramid { levels: Some(1), ..asked("yx") }), [(50, 15)]);
+        assert_eq!(sizes(Pyramid { keep_aspect: true, ..asked("yx") }), [(50, 15), (25, 8)]);
+    }
 }

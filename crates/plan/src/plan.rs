@@ -127,10 +127,10 @@ impl Plan {
         check_codec(&config.codec)?;
         check_tuning(tuning)?;
         let element = config.dtype.size() as u64;
-        let dims = choose(&config.dims, element);
         let order = Order::derive(config)?;
+        let dims = choose(config, &order);
         let fill = check_fill(config)?;
-        let append = append_dims(&dims, &order);
+        let append = order.append_dims(&dims);
         let epoch = epoch_dims(&dims, &order, append);
         let chunk_bytes = check_products(&dims, &epoch, element)?;
         check_chunk(&config.codec, chunk_bytes)?;
@@ -476,16 +476,6 @@ fn check_chunk(codec: &Codec, chunk_bytes: u64) -> Result<(), Refusal> {
         return Err(Refusal::TooLarge { what, remedy: "make chunks smaller" });
     }
     Ok(())
-}
-
-/// Number of append dimensions: dimension 0 and, when its chunk is 1, those after it whose chunk is 1, ended by
-/// the first that the storage order moves.
-fn append_dims(dims: &[Dim], order: &Order) -> usize {
-    if dims[0].chunk != Some(1) {
-        return 1;
-    }
-    let stays = |d: &usize| order.positions[*d] == *d && dims[*d].chunk == Some(1);
-    1 + (1..dims.len()).take_while(stays).count()
 }
 
 /// Dimensions of one epoch: a chunk of dimension 0, then the inner dimensions whole.

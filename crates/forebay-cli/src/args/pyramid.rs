@@ -16,7 +16,7 @@ pub(crate) struct Asked {
     pyramid: Option<String>,
 
     /// Coarser levels at the most [default: until every halved dimension fits in one chunk]
-    #[arg(long, value_name = "N", requires = "pyramid", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", requires = "pyramid", allow_negative_numbers = true)]
     levels: Option<u32>,
 
     /// Make no more levels once one of the halved dimensions fits in a chunk, so that elements keep their shape
@@ -111,8 +111,13 @@ fn spelled(dims: &str, names: &[&str]) -> Result<Vec<usize>, String> {
 fn letters(dims: &str, names: &[&str]) -> Result<Vec<usize>, String> {
     let is = |name: &str, letter: char| name.chars().eq([letter]);
     let find = |letter| names.iter().position(|name| is(name, letter));
+    let found: Vec<_> = dims.chars().map(|letter| find(letter).ok_or(letter)).collect();
     // No letter alone is to blame where none of them is a dimension: a name was meant.
-    dims.chars().map(find).collect::<Option<_>>().ok_or_else(|| dims.to_owned())
+    let meant = !found.iter().any(Result::is_ok);
+    found
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .map_err(|letter| if meant { dims.to_owned() } else { letter.to_string() })
 }
 
 #[cfg(test)]
@@ -226,7 +231,9 @@ mod tests {
         };
         refused("--levels 3", "--pyramid");
         refused("--keep-aspect", "--pyramid");
-        refused("--pyramid yx --levels 0", "--levels");
+        // The plan knows how many there may be.
+        check("--pyramid yx --levels 0", Some((Some(0), false)));
+        refused("--pyramid yx --levels -1", "'-1' for '--levels");
         refused("--pyramid q", "`q`");
     }
 }

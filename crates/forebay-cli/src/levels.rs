@@ -8,17 +8,29 @@ use crate::human;
 /// A table of levels and how the coarser ones are made; nothing where there are none.
 pub(crate) fn text(plan: &Plan) -> Option<String> {
     let head = ["level".to_owned()].into_iter().chain(plan.stored_dims().map(|d| d.name.clone()));
-    let head = head.chain(["spacing", "halved"].map(str::to_owned)).collect();
+    let head = head.chain(["memory", "share", "spacing", "halved"].map(str::to_owned)).collect();
     let rows = [head].into_iter().chain((0..plan.levels()).map(|level| row(plan, level)));
-    let right: Vec<_> = (1..=plan.dims.len()).collect();
+    let right: Vec<_> = (1..=plan.dims.len() + 2).collect();
     let table = human::table(&rows.collect::<Vec<_>>(), &right);
     Some(format!("Levels, each made from the one above by {}\n{table}", made_by(plan)?))
+}
+
+/// What to say where levels were asked for and none are made.
+pub(crate) fn none(array: &Array, plan: &Plan) -> Option<String> {
+    let asked = array.pyramid.as_ref().filter(|_| plan.coarser.is_empty())?;
+    let (names, all) = (asked.dims.join(", "), if asked.keep_aspect { "one of" } else { "each of" });
+    let chunks: Vec<_> = plan.chunk_shape().iter().map(u64::to_string).collect();
+    let chunks = chunks.join(" x ");
+    Some(format!(
+        "no coarser levels are made, for {all} {names} fits in one chunk ({chunks}): smaller chunks would have some"
+    ))
 }
 
 fn row(plan: &Plan, level: usize) -> Vec<String> {
     let size = |s: Option<u64>| s.map_or("unbounded".to_owned(), |s| s.to_string());
     let mut row = vec![level.to_string()];
     row.extend(sizes(plan, level).into_iter().map(size));
+    row.extend([human::memory(plan.held_for(level)), format!("{:.1} %", 100.0 * share(plan, level))]);
     let scale: Vec<_> = scale(plan, level).iter().map(f64::to_string).collect();
     row.push(scale.join(" "));
     let halved = plan.stored_dims().zip(halvings(plan, level)).filter(|(_, n)| *n > 0);
@@ -61,6 +73,11 @@ fn scale(plan: &Plan, level: usize) -> Vec<f64> {
     plan.order.positions.iter().map(|d| spacing(d).scale()).collect()
 }
 
+/// What a level takes of all the memory that is planned: see [`Plan::held_for`].
+fn share(plan: &Plan, level: usize) -> f64 {
+    plan.held_for(level) as f64 / plan.budget.total() as f64
+}
+
 /// Bytes of each batch buffer that are the coarser levels', before compression.
 pub(crate) fn batch_bytes(plan: &Plan) -> u64 {
     (plan.pool_chunks() - plan.batch_chunks()) * plan.chunk_bytes
@@ -76,6 +93,8 @@ pub(crate) fn json(plan: &Plan, array: &Array) -> Value {
             "shape": sizes(plan, level),
             "scale": scale(plan, level),
             "halvings": halvings(plan, level),
+            "memory": plan.held_for(level),
+            "memory_share": share(plan, level),
         })
     };
     (0..plan.levels()).map(level).collect()

@@ -315,6 +315,12 @@ fn plan_lists_the_levels_that_write_makes_and_info_finds() {
     let want = [json!([null, 106, 159]), json!([null, 53, 80]), json!([null, 27, 40])];
     assert_eq!(levels.iter().map(shape).collect::<Vec<_>>(), want);
     assert_eq!(levels[2]["halvings"], json!([2, 2, 2]));
+    // What each level takes of the memory, and all of them all of it.
+    let held: Vec<_> = levels.iter().map(|l| l["memory"].as_u64().unwrap()).collect();
+    assert_eq!(held.iter().sum::<u64>(), plan["budget"]["total"].as_u64().unwrap());
+    assert!(held[0] > held[1] && held[1] > held[2] && held[2] > 0, "{held:?}");
+    let shares: f64 = levels.iter().map(|l| l["memory_share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{shares}");
     desk.run(&[&["write", &data(STACK), "out"], &PYRAMID[..]].concat()).fine();
     let info = desk.run(&["info", "out", "--json"]).fine().json();
     let image = &info["images"][0];
@@ -501,7 +507,9 @@ fn a_stream_that_ends_within_a_frame_is_closed_and_reported() {
     let report = ran.json();
     assert_eq!((&report["shape"], &report["missing_bytes"]), (&json!([4, 3, 5]), &json!(FRAME - 7)));
     assert!(report["error"]["message"].as_str().unwrap().contains("7 of its 30 bytes"), "{}", ran.said);
-    desk.run(&["verify", "out"]).fine();
+    let said = desk.run(&["verify", "out"]).fine();
+    assert!(said.out.contains("cut off"), "{}", said.out);
+    assert_eq!(document(&desk.at("out/0"))["attributes"]["forebay"]["complete"], false);
 }
 
 #[test]
@@ -518,6 +526,7 @@ fn a_file_that_breaks_in_mid_run_leaves_what_was_read() {
     assert!(report["error"]["message"].as_str().unwrap().contains("broken.tif"), "{report}");
     assert_eq!(desk.shape("out"), report["shape"]);
     desk.run(&["verify", "out"]).fine();
+    assert_eq!(document(&desk.at("out/0"))["attributes"]["forebay"]["complete"], false);
 }
 
 #[test]
@@ -586,6 +595,14 @@ fn the_demo_streams_reports_and_says_how_to_open_it() {
         info["images"][0]["levels"].as_array().unwrap().len()
     };
     assert_eq!(levels(&["--size", "256", "--no-pyramid"]), 1);
+    assert!(
+        ran.said.contains("no coarser levels are made, for each of y, x fits in one chunk"),
+        "{}",
+        ran.said
+    );
+    let asked = ["plan", &data(STACK), "out", "--json", "--pyramid", "yx"];
+    let notes = desk.run(&asked).fine().json()["notes"].to_string();
+    assert!(notes.contains("smaller chunks would have some"), "{notes}");
     assert!(levels(&["--size", "1024"]) > 1);
 }
 

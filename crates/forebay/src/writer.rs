@@ -258,10 +258,19 @@ impl Writer {
     /// # Errors
     /// The first error of the run; then the store is visibly short, never wrong.
     pub fn close(mut self) -> Result<Report, Error> {
-        self.end()
+        self.end(true)
     }
 
-    fn end(&mut self) -> Result<Report, Error> {
+    /// Ends as [`Writer::close`] does, where the source broke: all that came is written and can be read, and the store
+    /// says that the run is not complete.
+    ///
+    /// # Errors
+    /// Those of [`Writer::close`].
+    pub fn close_incomplete(mut self) -> Result<Report, Error> {
+        self.end(false)
+    }
+
+    fn end(&mut self, complete: bool) -> Result<Report, Error> {
         // An error of it is the run's: the close says it.
         let _ = self.passed_on();
         let Some(array) = self.array.take() else {
@@ -272,7 +281,7 @@ impl Writer {
         if let Some(ranges) = &self.ranges {
             self.metadata.show(ranges)?;
         }
-        self.metadata.publish(&self.plan.extents(closed.extent), true)?;
+        self.metadata.publish(&self.plan.extents(closed.extent), complete)?;
         // Its memory goes only now: it does not keep readers waiting.
         Ok(Report {
             shape: self.plan.shape(0, closed.extent),
@@ -323,7 +332,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         let fine = self.array.as_ref().is_some_and(|a| a.check().is_ok());
         if fine && !std::thread::panicking() {
-            match self.end() {
+            match self.end(true) {
                 Ok(report) => tracing::info!(shape = ?report.shape, "closed when dropped"),
                 Err(error) => tracing::error!(%error, "could not be closed when dropped"),
             }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use forebay::store::{Memory, Store};
-use forebay::{Array, Channels, DType, Dim, NamedChannel, Options, Tuning, WindowOf, Writer};
+use forebay::{
+    Array, Channels, DType, Dim, NamedChannel, Options, Pyramid, Reducer, Tuning, WindowOf, Writer,
+};
 use serde_json::{Value, json};
 
 /// 3 x 4 pixels of two channels, again and again.
@@ -140,5 +142,13 @@ fn what_does_not_fit_is_refused_before_anything_is_removed() {
     let said = Writer::open(path.as_path(), &array(), options.clone()).err().unwrap().to_string();
     assert_eq!(said, "channels: 1 are named, and `c` has 2; name each of them once");
     assert_eq!(forebay::plan_for(&array(), &options).unwrap_err().to_string(), said);
+    // A mean of two dyes is neither.
+    let dims = vec!["c".to_owned(), "y".to_owned()];
+    let pyramid = Pyramid { dims, reducer: Reducer::Mean, append: None, levels: Some(1), keep_aspect: false };
+    let halved = Array { pyramid: Some(pyramid), ..array() };
+    let options = Options { overwrite: true, ..self::options(WindowOf::Type) };
+    let said = Writer::open(path.as_path(), &halved, options).err().unwrap().to_string();
+    let remedy = "leave channels and window out, or do not halve `c`";
+    assert_eq!(said, format!("channels: a coarser level would hold mixtures of `c`; {remedy}"));
     assert_eq!(std::fs::read(path.join("zarr.json")).unwrap(), before);
 }

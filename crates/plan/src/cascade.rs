@@ -364,6 +364,18 @@ impl Plan {
         self.over_levels(of)
     }
 
+    /// Bytes of the budget that a run would not hold without a level, but with all above it. Those of the array itself are
+    /// what the run would hold without coarser levels; together they are the budget's total.
+    #[must_use]
+    pub fn held_for(&self, level: usize) -> u64 {
+        let held = |coarser: usize| {
+            let plan = Plan { coarser: self.coarser[..coarser].to_vec(), ..self.clone() };
+            // What is planned was not too large, and this is part of it.
+            plan.derive_budget().map_or(0, |budget| budget.total())
+        };
+        held(level) - level.checked_sub(1).map_or(0, held)
+    }
+
     /// Bytes of the steps of a batch, in a list that grows by doubling.
     pub(crate) fn steps_bytes(&self) -> u64 {
         // Each epoch above is taken once, and may be kept; each that is made may be copied, and filled up.

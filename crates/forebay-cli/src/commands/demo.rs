@@ -11,15 +11,16 @@ use crate::camera::Camera;
 use crate::interrupt::Stop;
 use crate::progress::Progress;
 use crate::report::Outcome;
-use crate::{Failure, layout, output};
+use crate::{Failure, layout, levels, output};
 
 /// Bytes on disk at which the demo stops, however many seconds are left.
 const MOST_BYTES: u64 = 2_000_000_000;
 
 /// See it work: a synthetic camera streams for ten seconds (at most 2 GB on disk)
 ///
-/// The camera shows moving spots with offset and shot noise. Coarser levels, for viewers to zoom, are written as well. It is
-/// as fast as the writer lets it be, so the rate that is shown is what this machine can take with this codec.
+/// The camera shows moving spots with offset and shot noise. Coarser levels, for viewers to zoom, are written as well where
+/// a frame is larger than a chunk, 512 pixels along each side. It is as fast as the writer lets it be, so the rate that is
+/// shown is what this machine can take with this codec.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The store to make
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     refuse_early(&args.out, &options)?;
     let stop = Stop::listen()?;
     output::say(&format!("{}\n", layout::text(&plan)));
+    levels::none(&array, &plan).iter().for_each(|note| output::say(&format!("  note: {note}\n")));
     let camera = Camera::new(args.size as usize);
     let mut writer = Writer::open(args.out.as_path(), &array, options)?;
     let mut progress = Progress::new(plan.frame_bytes, Some(args.seconds * 1000));

@@ -16,8 +16,9 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let Job { array, options, notes, .. } = args.request.prepare()?;
+    let Job { array, options, mut notes, .. } = args.request.prepare()?;
     let plan = forebay::plan_for(&array, &options)?;
+    notes.extend(levels::none(&array, &plan));
     if args.request.json {
         output::json(&as_json(&plan, &array, &notes));
         return Ok(());

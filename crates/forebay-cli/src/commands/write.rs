@@ -11,7 +11,7 @@ use crate::input::InputError;
 use crate::interrupt::Stop;
 use crate::progress::Progress;
 use crate::report::Outcome;
-use crate::{Failure, layout, output};
+use crate::{Failure, layout, levels, output};
 
 /// Time after which Ctrl-C is looked for when the input says nothing.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -45,11 +45,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut writer = Writer::open(store.as_path(), &array, options)?;
     let plan = writer.plan().clone();
     notes.extend(writer.notices().iter().cloned());
+    notes.extend(levels::none(&array, &plan));
     introduce(&plan, &notes);
     let mut progress = Progress::new(plan.frame_bytes, plan.total_bytes);
     let end = copy(&Feed::start(source)?, &mut writer, &stop, &mut progress);
     progress.closing();
-    let closed = end.and_then(|end| Ok((end, writer.close()?)));
+    let closed = end.and_then(|end| close(writer, end));
     progress.clear();
     let (end, report) = closed?;
     let outcome = Outcome { store: &store, plan: &plan, report: &report };
@@ -130,6 +131,18 @@ fn step(
     Ok(None)
 }
 
+/// A source that broke, or ended within a frame, leaves a store that says so.
+fn close(writer: Writer, end: End) -> Result<(End, Report), Failure> {
+    let whole = match end {
+        End::Broken(_) => false,
+        End::Over => writer.metrics().bytes_in.is_multiple_of(writer.plan().frame_bytes),
+        // As much as somebody wanted.
+        End::Interrupted | End::TooLong => true,
+    };
+    let report = if whole { writer.close()? } else { writer.close_incomplete()? };
+    Ok((end, report))
+}
+
 /// What the store lacks of what was planned.
 fn shortfall(plan: &Plan, report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
@@ -176,7 +189,7 @@ fn judge(outcome: &Outcome<'_>, end: End) -> Option<Failure> {
         }
         End::Over if rest > 0 => Some(Failure::Reported(format!(
             "the input ended within a frame: {rest} of its {} bytes came; the store is closed, with the fill value in \
-             the rest; check --dtype and the sizes, or what wrote the input",
+             the rest, and says that it is not complete; check --dtype and the sizes, or what wrote the input",
             plan.frame_bytes
         ))),
         End::Over => None,

@@ -3,9 +3,11 @@
 //! What this proves, and what not: every index is whole, every chunk lies in its shard, decodes, and has the size
 //! that its array says; where chunks carry a CRC-32C, their bytes are those that were written. Without it, a byte
 //! that changed in a chunk is noticed only where the codec notices it: zstd often, Blosc sometimes, no codec never.
+//! Levels of an image are compared by their extents, not by their elements.
 
 use std::sync::atomic::AtomicU64;
 
+use format::Level;
 use rayon::prelude::*;
 use serde_json::Value;
 
@@ -13,7 +15,7 @@ use crate::contents::{Contents, Shard, Unpublished};
 use crate::hierarchy::{self, Found, Hierarchy, below};
 use crate::layout::Layout;
 use crate::readback::{Progress, Readback};
-use crate::{Error, Target};
+use crate::{Error, Image, Target};
 
 /// What was read back of a store.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +95,9 @@ pub fn verify(target: impl Into<Target>, progress: &(dyn Fn(u64, u64) + Sync)) -
     let contents = Contents::sort(&found.arrays, &layouts, store.list("")?);
     let total = contents.shards.iter().flatten().map(|s| s.size).sum();
     let progress = Progress { done: AtomicU64::new(0), total, tell: progress };
+    let apart: Vec<_> = found.images.iter().flat_map(|image| levels_apart(image, &found.arrays)).collect();
     let mut verified = Verified { damage: found.broken, notes: found.notes, ..Verified::default() };
+    verified.damage.extend(apart);
     let pool = pool()?;
     for ((found, layout), shards) in found.arrays.iter().zip(&layouts).zip(&contents.shards) {
         let readback = Readback { store: &*store, array: &found.array, layout, progress: &progress };
@@ -118,6 +122,31 @@ pub(crate) fn layouts(arrays: &[Found]) -> Result<Vec<Layout>, Error> {
 /// Whether the run that wrote the array was closed; `None` where forebay did not write it.
 pub(crate) fn complete(array: &format::Array) -> Option<bool> {
     Some(array.attributes.get("forebay")?.get("complete").and_then(Value::as_bool).unwrap_or(false))
+}
+
+/// Levels of an image that forebay closed whose extents are not those that follow from the finest one and from their scales:
+/// half as long, rounded up, as often as the spacing doubled. While a run goes on each level ends where its shards do.
+fn levels_apart(image: &Image, arrays: &[Found]) -> Vec<Damage> {
+    let find = |level: &Level| {
+        let path = below(&image.path, &level.path);
+        let found = arrays.iter().find(|a| a.path == path && complete(&a.array) == Some(true));
+        found.filter(|a| a.array.shape.len() == level.scale.len())
+    };
+    let levels = &image.multiscales.levels;
+    let Some((first, base)) = levels.first().and_then(|l| Some((l, find(l)?))) else { return vec![] };
+    let apart = |level: &Level| {
+        let found = find(level)?;
+        let times: Vec<_> = level.scale.iter().zip(&first.scale).map(|(s, b)| (s / b) as u64).collect();
+        // Somebody may have mended a scale since.
+        if !times.iter().all(|t| t.is_power_of_two()) {
+            return None;
+        }
+        let due: Vec<_> = base.array.shape.iter().zip(times).map(|(n, t)| n.div_ceil(t)).collect();
+        let shape = &found.array.shape;
+        let what = format!("the shape is {shape:?}; it is {due:?} by that of `{}` and the scales", base.path);
+        (*shape != due).then(|| Damage { key: below(&found.path, "zarr.json"), what })
+    };
+    levels[1..].iter().filter_map(apart).collect()
 }
 
 /// Threads that read and decode: as many as there are cores.

@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock};
 use common::{Case, noise};
 use forebay::store::{Memory, Store};
 use forebay::{
-    Array, Blosc, BloscInner, Codec, DType, Damage, Dim, Options, Shuffle, Target, Verified, Writer, inspect,
-    verify,
+    Array, Blosc, BloscInner, Codec, DType, Damage, Dim, Options, Pyramid, Reducer, Shuffle, Target,
+    Verified, Writer, inspect, verify,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -243,6 +243,27 @@ fn a_shape_that_promises_too_much_ends_and_is_damage() {
     let verified = check(store.clone());
     assert_eq!(verified.damage.len(), 1001);
     assert!(verified.damage[1000].what.contains("more shards"), "{:?}", verified.damage[1000]);
+}
+
+/// Their shards are all there, and one level is a row short: readers would show another place for it.
+#[test]
+fn levels_that_do_not_fit_each_other_are_damage() {
+    let dims = ["t", "y", "x"].map(str::to_owned).to_vec();
+    let pyramid = Pyramid { dims, reducer: Reducer::Max, append: None, levels: None, keep_aspect: false };
+    let store = write(&Array { pyramid: Some(pyramid), ..array(Codec::Zstd { level: 1 }, false) });
+    let verified = check(store.clone());
+    assert!(verified.is_sound() && verified.arrays.len() == 3, "{:?}", verified.damage);
+    let shorter = |bytes: &mut Vec<u8>| {
+        let mut document: Value = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(document["shape"], json!([5, 13, 18]));
+        document["shape"][1] = json!(12);
+        *bytes = document.to_string().into_bytes();
+    };
+    harm(&store, "2/zarr.json", "it is [5, 13, 18] by that of `0`", shorter);
+    // What is still being written ends where its shards do.
+    edit(&store, |v| v["attributes"]["forebay"]["complete"] = json!(false));
+    edit(&store, |v| v["shape"][0] = json!(18));
+    assert!(check(store.clone()).is_sound());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The levels of a pyramid, for people and as JSON: what a plan makes of them.
 
-use forebay::{Array, Plan, Spacing};
+use forebay::{Array, Dim, Plan, Spacing};
 use serde_json::{Value, json};
 
 use crate::human;
@@ -18,12 +18,26 @@ pub(crate) fn text(plan: &Plan) -> Option<String> {
 /// What to say where levels were asked for and none are made.
 pub(crate) fn none(array: &Array, plan: &Plan) -> Option<String> {
     let asked = array.pyramid.as_ref().filter(|_| plan.coarser.is_empty())?;
-    let (names, all) = (asked.dims.join(", "), if asked.keep_aspect { "one of" } else { "each of" });
+    let halved = || plan.dims.iter().filter(|d| asked.dims.contains(&d.name));
+    let fitting: Vec<_> = halved().filter(|d| d.size.is_some_and(|s| Some(s) <= d.chunk)).collect();
+    let names = |dims: &[&Dim]| dims.iter().map(|d| d.name.as_str()).collect::<Vec<_>>().join(", ");
     let chunks: Vec<_> = plan.chunk_shape().iter().map(u64::to_string).collect();
-    let chunks = chunks.join(" x ");
-    Some(format!(
-        "no coarser levels are made, for {all} {names} fits in one chunk ({chunks}): smaller chunks would have some"
-    ))
+    let verb = if fitting.len() == 1 { "fits" } else { "fit" };
+    let why = format!(
+        "no coarser levels are made: {} {verb} in one chunk ({})",
+        names(&fitting),
+        chunks.join(" x ")
+    );
+    let endless: Vec<_> = halved().filter(|d| d.size.is_none()).collect();
+    // One or two elements are in one chunk whatever is chosen.
+    let remedy = match fitting.iter().all(|d| d.size > Some(2)) {
+        _ if !endless.is_empty() && !asked.keep_aspect => {
+            format!(", and {} has no end: say how many levels there are, with --levels", names(&endless))
+        }
+        true => "; smaller chunks would have some".to_owned(),
+        false => String::new(),
+    };
+    Some(why + &remedy)
 }
 
 fn row(plan: &Plan, level: usize) -> Vec<String> {

@@ -102,9 +102,11 @@ fn count(array: &Config, asked: &Channels) -> Result<usize, Error> {
         let remedy = "leave channels and window out, or give it a size";
         return Err(refused(format!("`{name}` grows without end, so they cannot be listed"), remedy));
     };
-    if size > 1 && array.pyramid.iter().any(|p| p.dims.contains(name)) {
+    // What fits in one chunk is never halved. A chunk that is chosen holds one channel.
+    let is_halved = size > 1 && array.dims[axis].chunk.is_none_or(|chunk| chunk < size);
+    if is_halved && array.pyramid.iter().any(|p| p.dims.contains(name)) {
         let remedy = format!("leave channels and window out, or do not halve `{name}`");
-        return Err(refused(format!("a coarser level would hold mixtures of `{name}`"), remedy));
+        return Err(refused(format!("a coarser level would not have all of `{name}`"), remedy));
     }
     if given > 0 && given as u64 != size {
         return Err(refused(format!("{given} are named, and `{name}` has {size}"), "name each of them once"));

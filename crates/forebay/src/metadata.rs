@@ -57,7 +57,8 @@ impl Metadata {
 
     /// The same documents, for another store.
     pub(crate) fn into_store(self, store: Arc<dyn Store>) -> Metadata {
-        Metadata { store, ..self }
+        let said = Mutex::new(vec![None; self.plan.levels()]);
+        Metadata { store, said, ..self }
     }
 
     /// Path of the array of each level: below a group, or, for a plain array by itself, the root.

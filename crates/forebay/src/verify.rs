@@ -136,11 +136,10 @@ fn levels_apart(image: &Image, arrays: &[Found]) -> Vec<Damage> {
     let Some((first, base)) = levels.first().and_then(|l| Some((l, find(l)?))) else { return vec![] };
     let apart = |level: &Level| {
         let found = find(level)?;
-        let times: Vec<_> = level.scale.iter().zip(&first.scale).map(|(s, b)| (s / b) as u64).collect();
-        // Somebody may have mended a scale since.
-        if !times.iter().all(|t| t.is_power_of_two()) {
-            return None;
-        }
+        // Exact, as it was written: somebody may have mended a scale since.
+        let times =
+            |(s, b): (&f64, &f64)| Some((s / b) as u64).filter(|t| t.is_power_of_two() && *t as f64 == s / b);
+        let times: Vec<_> = level.scale.iter().zip(&first.scale).map(times).collect::<Option<_>>()?;
         let due: Vec<_> = base.array.shape.iter().zip(times).map(|(n, t)| n.div_ceil(t)).collect();
         let shape = &found.array.shape;
         let what = format!("the shape is {shape:?}; it is {due:?} by that of `{}` and the scales", base.path);

@@ -149,6 +149,6 @@ fn what_does_not_fit_is_refused_before_anything_is_removed() {
     let options = Options { overwrite: true, ..self::options(WindowOf::Type) };
     let said = Writer::open(path.as_path(), &halved, options).err().unwrap().to_string();
     let remedy = "leave channels and window out, or do not halve `c`";
-    assert_eq!(said, format!("channels: a coarser level would hold mixtures of `c`; {remedy}"));
+    assert_eq!(said, format!("channels: a coarser level would not have all of `c`; {remedy}"));
     assert_eq!(std::fs::read(path.join("zarr.json")).unwrap(), before);
 }

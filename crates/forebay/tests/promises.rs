@@ -212,7 +212,8 @@ fn only_documents_of_levels_that_grew_are_written_anew() {
     assert_eq!(writer.close().unwrap().shape, [16, 40, 30]);
     // At the open of the group and three arrays, four growths and two and one, and the end of all three.
     let puts = counting.counts().operations(Operation::Put);
-    assert!(puts <= 4 + 7 + 3, "{puts} puts");
+    // And two more, should a level be looked at while it grows.
+    assert!(puts <= 4 + 7 + 3 + 2, "{puts} puts");
     assert!(complete(&*store));
 }
 

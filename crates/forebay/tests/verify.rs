@@ -260,6 +260,14 @@ fn levels_that_do_not_fit_each_other_are_damage() {
         *bytes = document.to_string().into_bytes();
     };
     harm(&store, "2/zarr.json", "it is [5, 13, 18] by that of `0`", shorter);
+    // Of scales that somebody made from the sizes nothing follows.
+    let group = store.get("zarr.json").unwrap().unwrap();
+    let mut document: Value = serde_json::from_slice(&group).unwrap();
+    let datasets = &mut document["attributes"]["ome"]["multiscales"][0]["datasets"];
+    datasets[1]["coordinateTransformations"][0]["scale"][2] = json!(35.5 / 18.0);
+    store.put("zarr.json", document.to_string().as_bytes()).unwrap();
+    assert!(check(store.clone()).is_sound());
+    store.put("zarr.json", &group).unwrap();
     // What is still being written ends where its shards do.
     edit(&store, |v| v["attributes"]["forebay"]["complete"] = json!(false));
     edit(&store, |v| v["shape"][0] = json!(18));

@@ -364,8 +364,8 @@ impl Plan {
         self.over_levels(of)
     }
 
-    /// Bytes of the budget that a run would not hold without a level, but with all above it. Those of the array itself are
-    /// what the run would hold without coarser levels; together they are the budget's total.
+    /// Bytes of the budget that a run with the same batches would not hold without a level, but with all above it. Those of the
+    /// array itself are what it would hold without coarser levels; together they are the budget's total.
     #[must_use]
     pub fn held_for(&self, level: usize) -> u64 {
         let held = |coarser: usize| {

@@ -113,7 +113,16 @@ impl Plan {
         let there = self.budget.holders.iter().filter(|h| h.on_device == excess.on_device);
         let scaled: u64 = there.filter(|h| of_batch.contains(&h.name)).map(Holder::total).sum();
         let fixed = excess.least - scaled;
-        let fits = |c: &u64| scaled.div_ceil(chunk).saturating_mul(*c).saturating_add(fixed) <= excess.cap;
+        // Frames must still meet that are halved.
+        let meets = |c: u64| {
+            let mut dims = self.dims.clone();
+            dims[0].chunk = Some(c);
+            let append = self.order.append_dims(&dims);
+            self.halved().all(|d| d + 1 >= append)
+        };
+        let fits = |c: &u64| {
+            scaled.div_ceil(chunk).saturating_mul(*c).saturating_add(fixed) <= excess.cap && meets(*c)
+        };
         let Some(fit) = (0..63).map(|b| chunk >> b).take_while(|c| *c > 0).find(fits) else { return more() };
         let shape = self.dims.iter().enumerate();
         let shape: Vec<_> =
@@ -124,7 +133,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Refusal, Tuning};
+    use crate::{Codec, Config, DType, Dim, Facts, Memory, Mode, Plan, Pyramid, Reducer, Refusal, Tuning};
 
     const FACTS: Facts = Facts {
         memory: Memory::Host,
@@ -179,6 +188,30 @@ mod tests {
         let fit: u64 = said.split("chunks of ").nth(1).unwrap().split('x').next().unwrap().parse().unwrap();
         assert!(camera(fit, 200 << 20, None).is_ok(), "{said}");
         assert!(camera(1, 21 << 20, None).unwrap_err().to_string().contains("more memory"));
+    }
+
+    /// A chunk of one along `t` would be refused for the pyramid's sake.
+    #[test]
+    fn no_chunk_is_proposed_with_which_frames_do_not_meet() {
+        let planned = |t: Dim, memory| {
+            let asked = Pyramid {
+                dims: ["t", "y", "x"].map(str::to_owned).to_vec(),
+                reducer: Reducer::Mean,
+                append: None,
+                levels: Some(1),
+                keep_aspect: false,
+            };
+            let dims =
+                vec![t, Dim::new("c", 8), Dim::new("y", 1024).chunk(512), Dim::new("x", 1024).chunk(512)];
+            let config = Config { pyramid: Some(asked), ..Config::new(DType::U16, dims) };
+            Plan::new(&config, &Tuning { memory: Some(memory), ..Tuning::default() }, FACTS)
+        };
+        let refused = |t: Dim, memory: u64| planned(t, memory).unwrap_err().to_string();
+        let said = refused(Dim::unbounded("t").chunk(4), 160 << 20);
+        assert!(said.contains("chunks of 2x1x512x512"), "{said}");
+        planned(Dim::unbounded("t").chunk(2), 160 << 20).unwrap();
+        let said = refused(Dim::unbounded("t"), 100 << 20);
+        assert!(said.contains("give more memory, or smaller frames"), "{said}");
     }
 
     #[test]

@@ -93,7 +93,7 @@ def described(array: zarr.Array, entry: dict) -> None:
         demand("level", configuration["clevel"], 1 if level == "fast" else int(level))
         asked = array.attrs["forebay"].get("requested_codec")
         demand("request", asked, "blosc-zstd:fast" if level == "fast" else None)
-    demand("complete", array.attrs["forebay"]["complete"], not entry["prefix"])
+    demand("complete", array.attrs["forebay"]["complete"], entry["complete"])
 
 
 def yaozarrs_image(entry: dict) -> None:

@@ -62,6 +62,8 @@ def entry(case: Case, path: Path, dump: Path, command: str) -> dict:
         "crc32c": case.crc32c,
         "fill": case.fill or "0",
         "prefix": False,
+        # A stream that ends within a frame is read as far as it came, and says that it was cut off.
+        "complete": case.status == 0,
         "command": command,
         "scale": case.scale or [1.0] * len(case.dims),
         "pyramid": case.pyramid(),
@@ -90,7 +92,7 @@ def killed(number: int, seed: int, forebay: Path, folder: Path, dumps: Path) -> 
     pixels[:sent].tofile(dump)
     # The command cannot be repeated by hand to the same end; the seed gives the moment.
     found = entry(case, path, dump, f"{shlex.join(words)}, killed (seed {seed}) after {sent} frames")
-    return found | {"shape": [sent, *pixels.shape[1:]], "prefix": True}
+    return found | {"shape": [sent, *pixels.shape[1:]], "prefix": True, "complete": False}
 
 
 def feed(words: list[str], pixels: np.ndarray, document: Path, life: float) -> int:

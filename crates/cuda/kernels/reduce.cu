@@ -1,5 +1,5 @@
 // Windows of one level's chunks to elements of the next level's, by kernels for each reducer and kind of element. Which of them makes
-// a level is the host's choice: eight bytes a thread where it can (reduce_rows.h), an element a thread otherwise (reduce.h).
+// a level is the host's choice: eight or sixteen bytes a thread where it can (reduce_rows.h), an element a thread otherwise (reduce.h).
 
 #include "reduce.h"
 #include "reduce_rows.h"
@@ -34,15 +34,19 @@ template <class K> static __device__ void make_elements(const ReduceParams &p) {
 #define REDUCE(name, blocks, work)                                                                                     \
     extern "C" __global__ void __launch_bounds__(256, blocks) name(const __grid_constant__ ReduceParams p) { work(p); }
 #define REDUCE_ROWS(name, blocks, Lanes, ...) REDUCE(name, blocks, (make_vectors<Lanes, __VA_ARGS__>))
+#define REDUCE_PAIRS(name, blocks, Lanes, ...) REDUCE(name, blocks, (make_pairs<Lanes, __VA_ARGS__>))
 
 // What is summed, and what goes where nothing else does, is of an element type; but for the sign.
 #define REDUCE_TYPE(type, blocks, Type, Lanes)                                                                         \
     REDUCE(reduce_any_##type, 4, make_elements<Type>)                                                                  \
-    REDUCE_ROWS(reduce_mean_##type, blocks, Lanes, Mean<Lanes, Type>)
+    REDUCE_ROWS(reduce_mean_##type, blocks, Lanes, Mean<Lanes, Type>)                                                  \
+    REDUCE_PAIRS(reduce_mean_2_##type, blocks, Lanes, Mean<Lanes, Type>)
 // What is compared is of a width.
 #define REDUCE_WIDTH(bits, Lanes)                                                                                      \
     REDUCE_ROWS(reduce_first_##bits, FIVE, Lanes, First<Lanes>)                                                        \
     REDUCE_ROWS(reduce_least_##bits, FIVE, Lanes, Least<Lanes>)                                                        \
+    REDUCE_PAIRS(reduce_first_2_##bits, FIVE, Lanes, First<Lanes>)                                                     \
+    REDUCE_PAIRS(reduce_least_2_##bits, FIVE, Lanes, Least<Lanes>)                                                     \
     REDUCE_ROWS(reduce_second_##bits, FIVE, Lanes, Second<Lanes>)                                                      \
     REDUCE_ROWS(reduce_median_8_##bits, FIVE, Lanes, Sorted<Lanes, 8, true>)                                           \
     REDUCE_ROWS(reduce_median_16_##bits, 4, Lanes, Sorted<Lanes, 16, true>)                                            \

@@ -79,7 +79,7 @@ struct ReduceParams {
     Divisor by_some_chunks;
     Divisor by_some_elements;
 
-    // Of the kernels that make eight bytes of elements at a time, which lie in one row: along the last dimension of which a
+    // Of the kernels that make eight or sixteen bytes of elements at a time, which lie in one row: along the last dimension of which a
     // chunk has more than one index. Such vectors of a frame and of a row.
     uint32_t row;
     uint32_t frame_vectors;
@@ -103,6 +103,9 @@ struct ReduceParams {
     // and all of it where the largest is looked for), and the key of what is not a number.
     uint64_t turn;
     uint64_t nan;
+    // The same for what becomes of two frames that are halved apart.
+    uint64_t by_turn;
+    uint64_t by_nan;
     // The last frame of the epoch before; and bytes of a frame, of an epoch above and of an epoch here.
     const void *last;
     uint64_t frame_bytes;

@@ -76,6 +76,11 @@ struct F16 : Float<uint16_t, 0x7c00, 0x7e00> {
     static __device__ float add(float before, uint16_t b, uint16_t) { return __fadd_rn(before, sum(b, 0)); }
     static __device__ uint16_t mean(float sum, uint32_t shift, uint16_t) {
         float mean = __fmul_rn(sum, 1.0f / (float)(1u << shift));
+#ifndef FOREBAY_SHIM
+        uint16_t nearest;
+        asm("cvt.rn.f16.f32 %0, %1;" : "=h"(nearest) : "f"(mean));
+        return mean != mean ? 0x7e00 : nearest;
+#else
         uint32_t bits = bits_as<uint32_t>(mean) & 0x7fffffff, sign = bits_as<uint32_t>(mean) >> 16 & 0x8000;
         if (bits > 0x7f800000) {
             return 0x7e00;
@@ -88,6 +93,7 @@ struct F16 : Float<uint16_t, 0x7c00, 0x7e00> {
             number = 0x7c00;
         }
         return (uint16_t)(number | sign);
+#endif
     }
 };
 

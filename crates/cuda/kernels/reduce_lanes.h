@@ -19,10 +19,14 @@ static __device__ uint32_t halves_below_zero(uint32_t bits) {
 #endif
 }
 
+// Ones in all bits of each half that holds one, where all hold one or zero.
+static __device__ uint32_t halves_of_ones(uint32_t lowest) {
+    return lowest * 0xffff;
+}
+
 // Ones in all bits of each half that is not zero.
 static __device__ uint32_t halves_set(uint32_t bits) {
-    uint32_t lowest = __vminu2(bits, 0x00010001);
-    return (lowest << 16) - lowest;
+    return halves_of_ones(__vminu2(bits, 0x00010001));
 }
 
 static __device__ uint64_t two_words(uint32_t low, uint32_t high) {
@@ -49,14 +53,17 @@ struct Halves {
         uint32_t is_number = halves_set(test ^ nan);
         return (value & is_number) | (nan & ~is_number);
     }
+    static __device__ Lane differ(Lane a, Lane b) { return halves_set(a ^ b); }
+    static __device__ Lane choose(Lane mask, Lane a, Lane b) { return (a & mask) | (b & ~mask); }
     // For each half the key that there is most of; of several the least. Equal keys are neighbours.
     static __device__ Lane mode(const Lane *sorted, uint32_t samples) {
         uint32_t best = sorted[0], longest = 0x00010001, run = longest;
 #pragma unroll
         for (uint32_t i = 1; i < samples; i++) {
-            run = (run & ~halves_set(sorted[i] ^ sorted[i - 1])) + 0x00010001;
-            uint32_t now = __vmaxu2(longest, run), newer = halves_set(now ^ longest);
-            best = (best & ~newer) | (sorted[i] & newer);
+            run = (run & ~differ(sorted[i], sorted[i - 1])) + 0x00010001;
+            // A run that is longer is so by one.
+            uint32_t now = __vmaxu2(longest, run);
+            best = choose(halves_of_ones(now - longest), sorted[i], best);
             longest = now;
         }
         return best;
@@ -80,13 +87,16 @@ struct Lanes8 : Halves {
     static __device__ uint64_t pack(const Lane *r) {
         return two_words(__byte_perm(r[0], r[1], 0x6420), __byte_perm(r[2], r[3], 0x6420));
     }
+    // `b` is no less than `a`.
+    static __device__ Lane differ(Lane b, Lane a) { return halves_below_zero(b - a + 0x7fff7fff); }
     // Runs and keys share a half: of equal runs the least key is the largest of what is turned over.
     static __device__ Lane mode(const Lane *sorted, uint32_t samples) {
-        uint32_t run = 0x00010001, best = 0x01ff01ff - sorted[0];
+        uint32_t run = 0x01ff01ff - sorted[0], best = run;
 #pragma unroll
         for (uint32_t i = 1; i < samples; i++) {
-            run = (run & ~halves_set(sorted[i] ^ sorted[i - 1])) + 0x00010001;
-            best = most(best, run * 256 + (0x00ff00ff - sorted[i]));
+            // One more, or one.
+            run = choose(differ(sorted[i], sorted[i - 1]), 0x00ff00ff - sorted[i], run) + 0x01000100;
+            best = most(best, run);
         }
         return 0x00ff00ff - (best & 0x00ff00ff);
     }
@@ -129,6 +139,8 @@ template <class W, class F> struct Single {
     static __device__ Lane float_key(Lane raw, Lane turn, Lane nan) { return F::key(raw, 0, turn, nan); }
     static __device__ Lane float_of(Lane key, Lane turn, Lane nan) { return F::of(key, 0, turn, nan); }
     static __device__ Lane poisoned(Lane test, Lane value, Lane nan) { return test == nan ? nan : value; }
+    static __device__ bool differ(Lane a, Lane b) { return a != b; }
+    static __device__ Lane choose(bool which, Lane a, Lane b) { return which ? a : b; }
     static __device__ Lane mode(const Lane *sorted, uint32_t samples) {
         Lane best = sorted[0];
         uint32_t longest = 1, run = 1;
@@ -168,7 +180,8 @@ template <class L> struct Turned {
     Lane turn, nan;
     bool is_float;
 
-    __device__ Turned(const ReduceParams &p) : turn((Lane)p.turn), nan((Lane)p.nan), is_float(L::HAS_FLOATS && p.is_float) {}
+    __device__ Turned(uint64_t turn, uint64_t nan, bool is_float)
+        : turn((Lane)turn), nan((Lane)nan), is_float(L::HAS_FLOATS && is_float) {}
 
     template <uint32_t N> __device__ void keys(Lane (&all)[N]) const {
         if (is_float) {
@@ -266,6 +279,13 @@ template <> struct ElementSums<W8> {
         return Lanes8::pack(mean);
     }
 };
+
+// Of four keys in order the one that there is most of: the first that is its neighbour's twin, or the least of all.
+template <class L> static __device__ typename L::Lane mode_of_four(const typename L::Lane *sorted) {
+    typename L::Lane best = L::choose(L::differ(sorted[3], sorted[2]), sorted[0], sorted[2]);
+    best = L::choose(L::differ(sorted[2], sorted[1]), best, sorted[1]);
+    return L::choose(L::differ(sorted[1], sorted[0]), best, sorted[0]);
+}
 
 // Odd-even merge sort (Batcher 1968): 5 comparisons for 4, 19 for 8, 63 for 16. Those whose result nobody reads, the compiler drops.
 template <class L> static __device__ void in_order(typename L::Lane &a, typename L::Lane &b) {

@@ -1,5 +1,6 @@
 // A thread makes eight bytes of results that lie in one row, and the same of some more frames, from rows of sixteen bytes, or from
-// pairs of rows of eight where no two samples of a window are neighbours.
+// pairs of rows of eight where no two samples of a window are neighbours; of windows of two samples sixteen bytes, for there is
+// little to do for each.
 //
 // All windows are taken for whole ones: where one lacks samples at an edge, those that it has count twice. That makes no difference but
 // for means of floats, which are rounded at each step, and for the second of an order. Those the host has made anew, an element a
@@ -34,9 +35,9 @@ struct Pair {
 };
 
 // Where a vector's samples are, in any frame; in bytes, which 32 bits are enough for.
-template <class L> struct Vector {
+template <class L, uint32_t BYTES = 8> struct Vector {
     typedef typename L::Bits B;
-    static const uint32_t MOST = 8 / sizeof(B);
+    static const uint32_t MOST = BYTES / sizeof(B);
     // From the frame's first sample to the vector's, and from there to those of the other rows: sums of these; 0 where there is none.
     uint32_t base;
     uint32_t apart[MOST_PAIRS];
@@ -177,7 +178,15 @@ static __device__ void each_row(const ReduceParams &p, const Vector<L> &v, Pair 
 }
 
 template <class L, class K> struct Mean {
-    static const bool TAKES_ANY_ROW = true;
+    // Whether there is one kernel for whole rows and for others, or a loop for each in one; and whether only first samples are taken.
+    static const bool IS_LONG = false;
+    static const bool TAKES_THE_FIRST = false;
+    // Of windows of two.
+    static __device__ uint64_t of_two(const ReduceParams &p, const Wide &w) {
+        ElementSums<K> sums;
+        sums.begin(w, p.sign);
+        return sums.mean(1, p.sign);
+    }
     template <bool WIDE> static __device__ uint64_t of(const ReduceParams &p, const Vector<L> &v, Pair frames) {
         ElementSums<K> sums;
         uint64_t sign = p.sign;
@@ -186,11 +195,29 @@ template <class L, class K> struct Mean {
     }
 };
 
+// The lesser keys of pairs.
+template <class L> static __device__ uint64_t least_of_two(const Turned<L> &turned, const Wide &w) {
+    typename L::Lane first[L::LANES], second[L::LANES];
+    L::split(w, first, second);
+    turned.keys(first);
+    turned.keys(second);
+#pragma unroll
+    for (uint32_t k = 0; k < L::LANES; k++) {
+        first[k] = L::least(first[k], second[k]);
+    }
+    turned.elements(first);
+    return L::pack(first);
+}
+
 // The least key of a window.
 template <class L> struct Least {
-    static const bool TAKES_ANY_ROW = true;
+    static const bool IS_LONG = false;
+    static const bool TAKES_THE_FIRST = false;
+    static __device__ uint64_t of_two(const ReduceParams &p, const Wide &w) {
+        return least_of_two(Turned<L>(p.turn, p.nan, p.is_float), w);
+    }
     template <bool WIDE> static __device__ uint64_t of(const ReduceParams &p, const Vector<L> &v, Pair frames) {
-        Turned<L> turned(p);
+        Turned<L> turned(p.turn, p.nan, p.is_float);
         typename L::Lane best[L::LANES], first[L::LANES], second[L::LANES];
         each_row<WIDE>(p, v, frames, [&](const Wide &w, bool begins) {
             L::split(w, first, second);
@@ -209,9 +236,9 @@ template <class L> struct Least {
 
 // The least but one.
 template <class L> struct Second {
-    static const bool TAKES_ANY_ROW = true;
+    static const bool IS_LONG = false;
     template <bool WIDE> static __device__ uint64_t of(const ReduceParams &p, const Vector<L> &v, Pair frames) {
-        Turned<L> turned(p);
+        Turned<L> turned(p.turn, p.nan, p.is_float);
         typename L::Lane best[L::LANES], next[L::LANES], first[L::LANES], second[L::LANES];
         each_row<WIDE>(p, v, frames, [&](const Wide &w, bool begins) {
             L::split(w, first, second);
@@ -237,13 +264,26 @@ template <class L> struct Second {
 
 // The lower one in the middle, or the one that there is most of; NaN is behind all others.
 template <class L, uint32_t SAMPLES, bool MIDDLE> struct Sorted {
-    static const bool TAKES_ANY_ROW = false;
+    static const bool IS_LONG = true;
     template <bool WIDE> static __device__ uint64_t of(const ReduceParams &p, const Vector<L> &v, Pair frames) {
-        Turned<L> turned(p);
+        Turned<L> turned(p.turn, p.nan, p.is_float);
         typename L::Lane all[SAMPLES][L::LANES], made[L::LANES];
+        if (p.wide) {
 #pragma unroll
-        for (uint32_t r = 0; r < SAMPLES / 2; r++) {
-            L::split(v.template row<WIDE>(p, frames, r), all[2 * r], all[2 * r + 1]);
+            for (uint32_t r = 0; r < SAMPLES / 2; r++) {
+                L::split(v.template row<true>(p, frames, r), all[2 * r], all[2 * r + 1]);
+            }
+        } else {
+            // By way of memory of the thread's own, so that no register is kept while elements are looked for.
+            Wide rows[SAMPLES / 2];
+#pragma unroll 1
+            for (uint32_t r = 0; r < SAMPLES / 2; r++) {
+                rows[r] = v.template row<false>(p, frames, r);
+            }
+#pragma unroll
+            for (uint32_t r = 0; r < SAMPLES / 2; r++) {
+                L::split(rows[r], all[2 * r], all[2 * r + 1]);
+            }
         }
 #pragma unroll
         for (uint32_t k = 0; k < L::LANES; k++) {
@@ -255,7 +295,7 @@ template <class L, uint32_t SAMPLES, bool MIDDLE> struct Sorted {
             turned.keys(keys);
             sort<L, 0, SAMPLES>(keys);
             typename L::Lane middle = turned.poisoned(keys[SAMPLES - 1], keys[(SAMPLES - 1) / 2]);
-            made[k] = MIDDLE ? middle : L::mode(keys, SAMPLES);
+            made[k] = MIDDLE ? middle : SAMPLES == 4 ? mode_of_four<L>(keys) : L::mode(keys, SAMPLES);
         }
         turned.elements(made);
         return L::pack(made);
@@ -263,7 +303,13 @@ template <class L, uint32_t SAMPLES, bool MIDDLE> struct Sorted {
 };
 
 template <class L> struct First {
-    static const bool TAKES_ANY_ROW = true;
+    static const bool IS_LONG = false;
+    static const bool TAKES_THE_FIRST = true;
+    static __device__ uint64_t of_two(const ReduceParams &, const Wide &w) {
+        typename L::Lane first[L::LANES], second[L::LANES];
+        L::split(w, first, second);
+        return L::pack(first);
+    }
     template <bool WIDE> static __device__ uint64_t of(const ReduceParams &p, const Vector<L> &v, Pair frames) {
         typename L::Lane first[L::LANES], second[L::LANES];
         L::split(v.template row<WIDE, true>(p, frames, 0), first, second);
@@ -271,17 +317,18 @@ template <class L> struct First {
     }
 };
 
-// Results of two frames to one, element by element.
-template <class K>
-__device__ __noinline__ uint64_t joined_frames(const ReduceParams &p, uint64_t first, uint64_t then) {
-    typedef typename K::Bits B;
-    uint64_t all = 0;
-#pragma unroll 1
-    for (uint32_t at = 0; at < 64; at += 8 * sizeof(B)) {
-        B made = joined<K>(p.by, (B)(first >> at), (B)(then >> at), 2, (B)p.sign);
-        all |= (uint64_t)made << at;
+// Results of two frames to one.
+template <class L> __device__ __noinline__ uint64_t joined_frames(const ReduceParams &p, uint64_t first, uint64_t then) {
+    if (p.by == DECIMATE) {
+        return first;
     }
-    return all;
+    const uint32_t a[2] = {(uint32_t)first, (uint32_t)(first >> 32)}, b[2] = {(uint32_t)then, (uint32_t)(then >> 32)};
+    const Wide pairs = L::zipped(a, b);
+    if (p.by != MEAN) {
+        return least_of_two(Turned<L>(p.by_turn, p.by_nan, p.is_float), pairs);
+    }
+    return L::HAS_FLOATS && p.is_float ? Mean<L, typename L::Floating>::of_two(p, pairs)
+                                       : Mean<L, typename L::Number>::of_two(p, pairs);
 }
 
 // Frames that are halved apart: each by itself, then both.
@@ -301,8 +348,16 @@ static __device__ uint64_t made_of_rows(const ReduceParams &p, const Vector<L> &
         first = then;
         frames.first = frames.next;
     }
-    return L::HAS_FLOATS && p.is_float ? joined_frames<typename L::Floating>(p, first, then)
-                                       : joined_frames<typename L::Number>(p, first, then);
+    return joined_frames<L>(p, first, then);
+}
+
+// Results, of which so many are there, and the fill value behind them.
+template <typename B> static __device__ uint64_t before_fill(uint64_t results, int32_t live, uint64_t fill) {
+    if (live >= (int32_t)(8 / sizeof(B))) {
+        return results;
+    }
+    uint64_t past = live > 0 ? ~(uint64_t)0 << (8 * sizeof(B) * live) : ~(uint64_t)0;
+    return (results & ~past) | (fill & past);
 }
 
 // The results of a frame, to where they belong.
@@ -311,13 +366,9 @@ static __device__ void make_vector(const ReduceParams &p, const Vector<L> &v, bo
     typedef typename L::Bits B;
     uint64_t results = p.fill;
     if (v.live > 0 && is_there) {
-        results = made_of_rows<L, R, WIDE>(p, v, frames);
-        if (v.live < v.MOST) {
-            uint64_t past = ~(uint64_t)0 << (8 * sizeof(B) * v.live);
-            results = (results & ~past) | (p.fill & past);
-        }
+        results = before_fill<B>(made_of_rows<L, R, WIDE>(p, v, frames), v.live, p.fill);
     }
-    if constexpr (WIDE) {
+    if (WIDE && (!R::IS_LONG || p.wide)) {
         *(uint64_t *)to = results;
     } else {
 #pragma unroll
@@ -329,9 +380,31 @@ static __device__ void make_vector(const ReduceParams &p, const Vector<L> &v, bo
     }
 }
 
+// The results of a frame where windows have two samples, to where they belong.
+template <class L, class R>
+static __device__ void make_two_vectors(const ReduceParams &p, const Vector<L, 16> &v, bool is_there, Pair frames, unsigned char *to) {
+    typedef typename L::Bits B;
+    uint64_t low = p.fill, high = p.fill;
+    if (v.live > 0 && is_there) {
+        const Wide *first = (const Wide *)(frames.first + v.base), *then = (const Wide *)(frames.next + (v.base + v.partner));
+        Wide a, b;
+        if (p.nearest == NEIGHBOURS) {
+            a = first[0];
+            b = first[1];
+        } else {
+            const Wide one = *first, other = R::TAKES_THE_FIRST ? one : *then;
+            a = L::zipped(one.word, other.word);
+            b = L::zipped(one.word + 2, other.word + 2);
+        }
+        low = before_fill<B>(R::of_two(p, a), (int32_t)v.live, p.fill);
+        high = before_fill<B>(R::of_two(p, b), (int32_t)(v.live - v.MOST / 2), p.fill);
+    }
+    *(Wide *)to = {{(uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high, (uint32_t)(high >> 32)}};
+}
+
 // A row of blocks makes some frames of a chunk: places in them are found once, and where frames begin is the same for all threads.
-template <class L, class R, bool WIDE>
-static __device__ void make_frames(const ReduceParams &p, const Vector<L> &v, uint32_t chunk, uint32_t begun, uint32_t in_frame) {
+template <class Make>
+static __device__ void make_frames(const ReduceParams &p, uint32_t chunk, uint32_t begun, uint32_t in_frame, Make make) {
     const bool kept = p.frames == KEPT;
     uint32_t frames = (uint32_t)(p.end - p.first), count = min(p.together, (uint32_t)p.epochs * frames - begun);
     uint32_t epoch = divide(begun, p.by_frames), q = begun - epoch * frames;
@@ -346,7 +419,7 @@ static __device__ void make_frames(const ReduceParams &p, const Vector<L> &v, ui
     while (true) {
         Pair pair = {first < 0 ? (const unsigned char *)p.last : from, from + p.frame_bytes};
         pair.next = kept || left < 2 ? pair.first : pair.next;
-        make_vector<L, R, WIDE>(p, v, left > 0, pair, to + in_frame);
+        make(left > 0, pair, to + in_frame);
         if (--count == 0) {
             return;
         }
@@ -364,22 +437,41 @@ static __device__ void make_frames(const ReduceParams &p, const Vector<L> &v, ui
     }
 }
 
-template <class L, class R> static __device__ void make_vectors(const ReduceParams &p) {
+// A thread finds its vector's place in each chunk that it makes some frames of.
+template <class L, uint32_t BYTES, class Make> static __device__ void each_vector(const ReduceParams &p, Make make) {
     uint32_t n = blockIdx.x * blockDim.x + threadIdx.x;
     if (n >= p.frame_vectors) {
         return;
     }
-    uint32_t line = divide(n, p.by_row), i = (n - line * p.row_vectors) * Vector<L>::MOST;
+    uint32_t line = divide(n, p.by_row), i = (n - line * p.row_vectors) * Vector<L, BYTES>::MOST;
     uint32_t in_frame = (line * (uint32_t)p.dims[p.row].chunk + i) * sizeof(typename L::Bits);
 #pragma unroll 1
     for (uint32_t row = blockIdx.y; row < (uint32_t)p.chunks * p.groups; row += gridDim.y) {
         uint32_t chunk = divide(row, p.by_groups), begun = (row - chunk * p.groups) * p.together;
-        Vector<L> v;
+        Vector<L, BYTES> v;
         v.find(p, chunk, line, i);
-        if (p.wide) {
-            make_frames<L, R, true>(p, v, chunk, begun, in_frame);
-        } else if constexpr (R::TAKES_ANY_ROW) {
-            make_frames<L, R, false>(p, v, chunk, begun, in_frame);
-        }
+        make(v, chunk, begun, in_frame);
     }
+}
+
+template <class L, class R> static __device__ void make_vectors(const ReduceParams &p) {
+    each_vector<L, 8>(p, [&](const Vector<L> &v, uint32_t chunk, uint32_t begun, uint32_t in_frame) {
+        if (R::IS_LONG || p.wide) {
+            make_frames(p, chunk, begun, in_frame, [&](bool is_there, Pair frames, unsigned char *to) {
+                make_vector<L, R, true>(p, v, is_there, frames, to);
+            });
+        } else if constexpr (!R::IS_LONG) {
+            make_frames(p, chunk, begun, in_frame, [&](bool is_there, Pair frames, unsigned char *to) {
+                make_vector<L, R, false>(p, v, is_there, frames, to);
+            });
+        }
+    });
+}
+
+template <class L, class R> static __device__ void make_pairs(const ReduceParams &p) {
+    each_vector<L, 16>(p, [&](const Vector<L, 16> &v, uint32_t chunk, uint32_t begun, uint32_t in_frame) {
+        make_frames(p, chunk, begun, in_frame, [&](bool is_there, Pair frames, unsigned char *to) {
+            make_two_vectors<L, R>(p, v, is_there, frames, to);
+        });
+    });
 }

@@ -1,8 +1,8 @@
 //! Levels of a pyramid: which kernels make one, and what they are told.
 //!
-//! A thread makes eight bytes of a row where windows are as most arrays have them: of up to sixteen samples for what is sorted, of
-//! up to 32 for the rest. Elements whose window lacks a sample at an odd edge are made anew then, an element a thread, which is also how
-//! all others go.
+//! A thread makes eight bytes of a row where windows are as most arrays have them, of up to sixteen samples for what is sorted, of
+//! up to 32 for the rest; and sixteen bytes where windows are of two. Elements whose window lacks a sample at an odd edge are made
+//! anew then, an element a thread, which is also how all others go.
 
 use device::{Error, Operation, ReduceJob};
 use plan::{DType, Frames, Missing, ReducedDim, Reducer, Reduction, Window};
@@ -19,19 +19,30 @@ const MOST_PAIRS: usize = 4;
 const MOST_ROWS: u64 = 65_535;
 /// Chunks of all epochs of a level at the most: twice as many are counted in 32 bits, and a round of blocks more.
 const MOST_CHUNKS: u64 = (1 << 31) - MOST_ROWS;
-/// Bytes that a thread makes at a time.
+/// Bytes that a thread makes at a time; and of windows of two samples, where rows are multiples of that.
 const VECTOR: u64 = 8;
+const VECTOR_OF_PAIRS: u64 = 16;
 /// Frames that a thread makes one after another at the most, for its place in them is found once.
 const TOGETHER: u64 = 16;
 /// Frames of a chunk at the most, and how far a window's may lie, where a thread makes several.
 const MOST_FRAMES: u64 = 1 << 29;
 
 /// Kernels of an element type, but for the sign of whole numbers.
-const OF_TYPES: [&str; 2] = ["any", "mean"];
+const OF_TYPES: [&str; 3] = ["any", "mean", "mean_2"];
 const TYPES: [&str; 7] = ["w8", "w16", "w32", "w64", "f16", "f32", "f64"];
 /// Kernels of a width.
-const OF_WIDTHS: [&str; 8] =
-    ["first", "least", "second", "median_8", "median_16", "mode_4", "mode_8", "mode_16"];
+const OF_WIDTHS: [&str; 10] = [
+    "first",
+    "least",
+    "first_2",
+    "least_2",
+    "second",
+    "median_8",
+    "median_16",
+    "mode_4",
+    "mode_8",
+    "mode_16",
+];
 const WIDTHS: [&str; 4] = ["8", "16", "32", "64"];
 
 /// Their names in the sources.
@@ -122,6 +133,8 @@ struct ReduceParams {
     is_float: u32,
     turn: u64,
     nan: u64,
+    by_turn: u64,
+    by_nan: u64,
     last: u64,
     frame_bytes: u64,
     above_bytes: u64,
@@ -323,6 +336,8 @@ enum Nearest {
 #[derive(Debug, PartialEq)]
 struct Vectors {
     kernel: String,
+    /// Bytes that a thread makes at a time.
+    vector: u64,
     /// The dimension that rows lie along.
     row: usize,
     nearest: Nearest,
@@ -361,24 +376,31 @@ impl Vectors {
         };
         let name = kernel(r.reducer, halvings)?;
         // What is moved at once, where all of it is there and aligned.
-        let beside = if nearest == Nearest::Beside { 2 * VECTOR } else { VECTOR };
         let row_bytes = r.dims[row].chunk * r.dtype.size() as u64;
         let addresses = [params.from, params.before, params.to];
-        let wide = row_bytes.is_multiple_of(beside)
-            && addresses.iter().all(|address| address.is_multiple_of(beside));
-        // What is sorted is too long for a second kernel.
-        if !wide && (name.starts_with("median") || name.starts_with("mode")) {
-            return None;
-        }
+        let are_whole = |vector: u64| {
+            let read = if nearest == Nearest::Beside { 2 * vector } else { vector };
+            row_bytes.is_multiple_of(read)
+                && addresses.iter().all(|address| address.is_multiple_of(read.min(16)))
+        };
+        let of_two = halvings == 1 && !matches!(r.frames, Frames::Apart(_)) && are_whole(VECTOR_OF_PAIRS);
         let kind = if name == "mean" { of_type(r.dtype) } else { (8 * r.dtype.size()).to_string() };
+        let (vector, window) = if of_two { (VECTOR_OF_PAIRS, "_2") } else { (VECTOR, "") };
         Some(Vectors {
-            kernel: format!("reduce_{name}_{kind}"),
+            kernel: format!("reduce_{name}{window}_{kind}"),
+            vector,
             row,
             nearest,
-            wide,
+            wide: are_whole(VECTOR),
             pairs: of_frame.saturating_sub(1),
             halvings,
-            largest: matches!(r.reducer, Reducer::Max | Reducer::SecondLargest),
+            largest: match r.reducer {
+                Reducer::Max => true,
+                Reducer::SecondLargest => halvings > 1,
+                // Of two the second smallest is the largest.
+                Reducer::SecondSmallest => halvings == 1,
+                _ => false,
+            },
             // Sorted behind all others, it says that there is one; and it is the mode where nothing comes more often.
             nan_is_high: matches!(name, "median_8" | "median_16") || r.reducer == Reducer::Mode,
         })
@@ -406,7 +428,7 @@ impl Vectors {
     /// As for [`level`].
     unsafe fn make(&self, launcher: &dyn Launcher, r: &Reduction, params: ReduceParams) -> Result<(), Error> {
         let size = r.dtype.size() as u64;
-        let (extent, results) = (r.dims[self.row].chunk, VECTOR / size);
+        let (extent, results) = (r.dims[self.row].chunk, self.vector / size);
         let row_vectors = extent.div_ceil(results);
         let frame_vectors = r.frame_elements() / extent * row_vectors;
         let frames = params.end - params.first;
@@ -421,6 +443,8 @@ impl Vectors {
             2 => (bits & 0xFFFF) * 0x0001_0001,
             _ => bits,
         };
+        let by_largest =
+            r.frames == Frames::Apart(Reducer::Max) || r.frames == Frames::Apart(Reducer::SecondSmallest);
         let of_both = r.frames == Frames::Halved && self.nearest != Nearest::InTheNextFrame;
         let params = ReduceParams {
             row: self.row as u32,
@@ -438,6 +462,8 @@ impl Vectors {
             wide: self.wide.into(),
             turn: key(params.sign ^ if self.largest { u64::MAX } else { 0 }),
             nan: key(if self.nan_is_high { u64::MAX } else { 0 }),
+            by_turn: key(params.sign ^ if by_largest { u64::MAX } else { 0 }),
+            by_nan: key(if r.frames == Frames::Apart(Reducer::Mode) { u64::MAX } else { 0 }),
             last: params.before.wrapping_add((params.depth - 1) * frame_bytes),
             frame_bytes,
             above_bytes: params.above * size,
@@ -462,7 +488,7 @@ fn kernel(reducer: Reducer, halvings: usize) -> Option<&'static str> {
         (_, 0) => return None,
         (Reducer::Mean, _) => "mean",
         (Reducer::Decimate, _) => "first",
-        (Reducer::Min | Reducer::Max, _) | (Reducer::Median | Reducer::Mode, 1) => "least",
+        (Reducer::Min | Reducer::Max, _) | (_, 1) => "least",
         (Reducer::SecondLargest | Reducer::SecondSmallest, _) | (Reducer::Median, 2) => "second",
         (Reducer::Median, 3) => "median_8",
         (Reducer::Median, 4) => "median_16",

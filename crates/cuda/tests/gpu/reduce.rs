@@ -129,8 +129,10 @@ fn reduce_measured() {
     let bench = Bench::new();
     let tiles = |halved| [dim(4096, 256, halved), dim(4096, 256, halved)];
     let cube = [dim(256, 64, true), dim(256, 64, true), dim(256, 64, true)];
-    let shapes: [(&str, Frames, &[ReducedDim]); 6] = [
+    let shapes: [(&str, Frames, &[ReducedDim]); 8] = [
         ("t", Frames::Halved, &tiles(false)),
+        ("y", Frames::Kept, &[dim(4096, 256, true), dim(4096, 256, false)]),
+        ("x", Frames::Kept, &[dim(4096, 256, false), dim(4096, 256, true)]),
         ("y x", Frames::Kept, &tiles(true)),
         ("z y x", Frames::Kept, &cube),
         ("t y x", Frames::Halved, &tiles(true)),

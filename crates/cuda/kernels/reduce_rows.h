@@ -178,7 +178,8 @@ static __device__ void each_row(const ReduceParams &p, const Vector<L> &v, Pair 
 }
 
 template <class L, class K> struct Mean {
-    // Whether there is one kernel for whole rows and for others, or a loop for each in one; and whether only first samples are taken.
+    // Whether it is too long to be there twice: then `WIDE` says nothing, and `p.wide` is asked at each window. And whether it takes
+    // first samples only.
     static const bool IS_LONG = false;
     static const bool TAKES_THE_FIRST = false;
     // Of windows of two.

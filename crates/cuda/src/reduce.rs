@@ -1,7 +1,7 @@
 //! Levels of a pyramid: which kernels make one, and what they are told.
 //!
 //! A thread makes eight bytes of a row where windows are as most arrays have them, of up to sixteen samples for what is sorted, of
-//! up to 32 for the rest; and sixteen bytes where windows are of two. Elements whose window lacks a sample at an odd edge are made
+//! up to 32 for the rest; and sixteen bytes where windows are of two and rows long enough. Elements whose window lacks a sample at an odd edge are made
 //! anew then, an element a thread, which is also how all others go.
 
 use device::{Error, Operation, ReduceJob};
@@ -19,7 +19,7 @@ const MOST_PAIRS: usize = 4;
 const MOST_ROWS: u64 = 65_535;
 /// Chunks of all epochs of a level at the most: twice as many are counted in 32 bits, and a round of blocks more.
 const MOST_CHUNKS: u64 = (1 << 31) - MOST_ROWS;
-/// Bytes that a thread makes at a time; and of windows of two samples, where rows are multiples of that.
+/// Bytes that a thread makes at a time; and of windows of two samples, where what it reads of a row at once divides the row.
 const VECTOR: u64 = 8;
 const VECTOR_OF_PAIRS: u64 = 16;
 /// Frames that a thread makes one after another at the most, for its place in them is found once.
@@ -332,7 +332,7 @@ enum Nearest {
     InTheNextFrame,
 }
 
-/// How eight bytes a thread are made.
+/// How eight or sixteen bytes a thread are made.
 #[derive(Debug, PartialEq)]
 struct Vectors {
     kernel: String,
@@ -443,8 +443,7 @@ impl Vectors {
             2 => (bits & 0xFFFF) * 0x0001_0001,
             _ => bits,
         };
-        let by_largest =
-            r.frames == Frames::Apart(Reducer::Max) || r.frames == Frames::Apart(Reducer::SecondSmallest);
+        let by_largest = matches!(r.frames, Frames::Apart(Reducer::Max | Reducer::SecondSmallest));
         let of_both = r.frames == Frames::Halved && self.nearest != Nearest::InTheNextFrame;
         let params = ReduceParams {
             row: self.row as u32,

@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use crate::data::{self, Kind};
-use crate::draw::{Case, cases, dim, long_cases, whole};
+use crate::draw::{Case, cases, dim, each_way, long_cases, whole};
 use crate::{read, write};
 
 /// Bytes on the GPU, and how they get there and back.
@@ -87,11 +87,13 @@ fn steps_of_a_pyramid_are_the_hosts() {
         TestRng::from_seed(RngAlgorithm::ChaCha, &[9; 32]),
     );
     for dtype in DType::ALL {
-        for i in 0..24 {
+        let drawn = (0..24).map(|i| {
             let of = if i % 2 == 0 { cases(dtype).boxed() } else { long_cases(dtype).boxed() };
-            let drawn = of.new_tree(&mut runner).unwrap().current();
+            of.new_tree(&mut runner).unwrap().current()
+        });
+        for case in drawn.chain(each_way(dtype)) {
             for reducer in Reducer::ALL {
-                let mut case = drawn.clone();
+                let mut case = case.clone();
                 case.reduction.reducer = reducer;
                 check(&device, &case);
             }
@@ -118,6 +120,9 @@ fn large_windows_and_frames_are_the_hosts() {
     for reducer in [Reducer::Mean, Reducer::Median, Reducer::SecondLargest] {
         check(&device, &Case { epochs: 7, ..whole(DType::U8, reducer, Frames::Kept, 25, &frame) });
         check(&device, &whole(DType::U16, reducer, Frames::Halved, 150, &frame));
+        // Of two samples, so that a thread makes twice as much.
+        let kept = frame.map(|d| dim(d.from, d.chunk, false));
+        check(&device, &whole(DType::U8, reducer, Frames::Halved, 280, &kept));
     }
 }
 
@@ -219,8 +224,8 @@ impl Bench {
                 self.device.reduce(Lane::Compute, job).unwrap();
             });
             // Of what is decimated a row in two is read along each dimension, with all of its elements, or a frame in two.
-            let rows =
-                dims.iter().rev().skip(1).filter(|d| d.halved).count() + usize::from(frames != Frames::Kept);
+            let rows = dims.iter().rev().skip(1).filter(|d| d.halved).count()
+                + usize::from(frames == Frames::Halved);
             let read = if *reducer == Reducer::Decimate { above >> rows } else { above };
             let written = here * case.window.end / depth;
             let moved = rate(read + written, took);

@@ -31,25 +31,30 @@ use proptest::prelude::*;
 
 use crate::emulator::Shim;
 
-struct Bytes(Region);
+/// Memory of which so many bytes at the front are nobody's.
+struct Bytes(Region, usize);
 
 impl Bytes {
     fn new(bytes: &[u8]) -> Bytes {
+        Bytes::behind(0, bytes)
+    }
+
+    fn behind(skipped: usize, bytes: &[u8]) -> Bytes {
         static HOST: LazyLock<Host> = LazyLock::new(|| Host::open(1).unwrap());
-        let region = HOST.allocate(Home::Host, bytes.len(), Name::of("test")).unwrap();
-        let this = Bytes(region);
+        let region = HOST.allocate(Home::Host, skipped + bytes.len(), Name::of("test")).unwrap();
+        let this = Bytes(region, skipped);
         this.write().bytes().unwrap().copy_from_slice(bytes);
         this
     }
 
     fn write(&self) -> Write<'_> {
         // SAFETY: one thread, one kernel at a time.
-        unsafe { Write::mint(&self.0, 0..self.0.len()) }
+        unsafe { Write::mint(&self.0, self.1..self.0.len()) }
     }
 
     fn read(&self) -> Read<'_> {
         // SAFETY: as above.
-        unsafe { Read::mint(&self.0, 0..self.0.len()) }
+        unsafe { Read::mint(&self.0, self.1..self.0.len()) }
     }
 
     fn get(&self) -> Vec<u8> {

@@ -9,13 +9,19 @@ use proptest::prelude::*;
 
 use crate::Bytes;
 use crate::data::Kind;
-use crate::draw::{Case, cases, dim, long_cases, whole};
+use crate::draw::{Case, cases, dim, each_way, long_cases, whole};
 use crate::emulator::Shim;
 
 fn check(case: &Case) {
+    check_behind(case, 0);
+}
+
+/// All that is read and written lies behind so many bytes.
+fn check_behind(case: &Case, skipped: usize) {
     let (from, before, to) = case.bytes();
-    let (from, before) = (Bytes::new(&from), before.map(|before| Bytes::new(&before)));
-    let (ours, theirs) = (Bytes::new(&to), Bytes::new(&to));
+    let behind = |bytes: &[u8]| Bytes::behind(skipped, bytes);
+    let (from, before) = (behind(&from), before.map(|before| behind(&before)));
+    let (ours, theirs) = (behind(&to), behind(&to));
     let job = |to| ReduceJob {
         reduction: Arc::new(case.reduction.clone()),
         epochs: case.epochs,
@@ -44,6 +50,18 @@ proptest! {
             let mut case = case.clone();
             case.reduction.reducer = reducer;
             check(&case);
+        }
+    }
+}
+
+/// Rows may be whole where memory is not aligned.
+#[test]
+fn each_way_aligned_and_not() {
+    for case in DType::ALL.into_iter().flat_map(each_way) {
+        for reducer in Reducer::ALL {
+            let mut case = case.clone();
+            case.reduction.reducer = reducer;
+            [0, 8].into_iter().for_each(|skipped| check_behind(&case, skipped));
         }
     }
 }

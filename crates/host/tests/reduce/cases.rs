@@ -5,7 +5,7 @@ use plan::{DType, Frames, ReducedDim, Reducer};
 use proptest::prelude::*;
 
 use crate::data::{Kind, read};
-use crate::draw::{Case, cases, dim, long_cases, whole};
+use crate::draw::{Case, cases, dim, each_way, long_cases, whole};
 use crate::oracle;
 
 /// Makes it, and compares all bytes: those past the edge, and those that stay what they were.
@@ -55,6 +55,11 @@ each_type! {
     steps_of_f16: F16;
     steps_of_f32: F32;
     steps_of_f64: F64;
+}
+
+#[test]
+fn each_way_of_a_gpu() {
+    DType::ALL.into_iter().flat_map(each_way).for_each(|case| check_all(&case));
 }
 
 /// Rows longer than what loops and tasks take at once, groups of some elements, and windows of up to 256 samples.

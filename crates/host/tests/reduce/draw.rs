@@ -130,3 +130,37 @@ pub(crate) fn whole(dtype: DType, reducer: Reducer, frames: Frames, depth: u64, 
         seed: 1,
     }
 }
+
+/// A step for each way that a GPU has to make one, for it is seldom that all are drawn: windows of two samples along each dimension, rows
+/// that are whole and others, frames one after another, and two of them joined by each reducer.
+pub(crate) fn each_way(dtype: DType) -> Vec<Case> {
+    let rows = |chunk| [dim(5, 3, true), dim(2 * chunk + 6, chunk, true)];
+    let two: [(Frames, [ReducedDim; 2]); 3] = [
+        (Frames::Kept, [dim(5, 3, true), dim(70, 32, false)]),
+        (Frames::Kept, [dim(3, 3, false), dim(71, 32, true)]),
+        (Frames::Halved, [dim(3, 2, false), dim(70, 32, false)]),
+    ];
+    let joint = [16, 17].map(|chunk| (Frames::Halved, rows(chunk)));
+    let apart =
+        Reducer::ALL.into_iter().flat_map(|by| [16, 17].map(|chunk| (Frames::Apart(by), rows(chunk))));
+    let ways = two.into_iter().chain(joint).chain(apart);
+    let cube = [dim(3, 2, true), dim(5, 3, true), dim(39, 17, true)];
+    let all = ways.map(|(frames, dims)| (frames, dims.to_vec())).chain([(Frames::Halved, cube.to_vec())]);
+    let fill = fills(dtype)[1];
+    let cases = all.flat_map(|(frames, dims)| {
+        let reduction = Reduction { dtype, reducer: Reducer::Mean, frames, dims, depth: 7, fill };
+        // The first frame of three windows is the epoch's before, or the first; one that is missing holds the fill value.
+        let whole = Window { first: 0, end: 7, offset: 0, valid: 7, missing: Missing::Cut };
+        let begun = Window { first: 1, end: 5, offset: -3, valid: 6, missing: Missing::Fill };
+        let window = |window, before, kind| Case {
+            reduction: reduction.clone(),
+            window,
+            epochs: 1,
+            before,
+            kind,
+            seed: 3,
+        };
+        [window(whole, false, Kind::Few), window(begun, true, Kind::Ends)]
+    });
+    cases.collect()
+}

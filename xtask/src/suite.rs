@@ -139,10 +139,11 @@ fn release_tests(root: &Path) -> Outcome {
 const COUNTING: [(&str, &str); 2] =
     [("every_state_is_visited", "scenarios, every state: "), ("any_schedule_is_ordered", " schedules of ")];
 
-/// Those tests by themselves, in release, so that a person sees what they say.
+/// Those tests by themselves, in release, so that a person sees what they say. Of the whole workspace, as before: a room by itself
+/// is built with other features, which takes as long as the tests.
 fn simulation(root: &Path) -> Outcome {
     let mut command = cargo(root);
-    command.args(["test", "--release", "-p", "forebay-flow", "--test", "sim", "--"]);
+    command.args(["test", "--workspace", "--release", "--test", "sim", "--"]);
     command.args(COUNTING.map(|(test, _)| test)).arg("--nocapture");
     let mut said = [false; COUNTING.len()];
     lines(&mut command, |line| {
@@ -160,9 +161,10 @@ fn threads(root: &Path) -> Outcome {
     show(cargo(root).arg("test").args(what))
 }
 
-/// The kernels' own sources, compiled for the CPU.
+/// The kernels' own sources, compiled for the CPU; of the whole workspace, so that the next steps find it built.
 fn shim(root: &Path) -> Outcome {
-    show(cargo(root).args(["test", "--release", "-p", "forebay-cuda", "--features", "shim"]))
+    let what = ["--features", "forebay-cuda/shim", "--test", "shim"];
+    show(cargo(root).args(["test", "--workspace", "--release"]).args(what))
 }
 
 /// Runs the steps and closes with a line that counts them.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures everything that the GPU is to be fast at, each beside the limits of the machine in the same run. Put into the
-# folder of `cargo xtask gpu-pack`; needs Python 3. Sink: discarding, pages of 4096 bytes. About a quarter of an hour on an H200.
+# folder of `cargo xtask gpu-pack`; needs Python 3. Sink: discarding, pages of 4096 bytes. Give a filter where time is short.
 #
 # Usage: ./bench.sh [FILTER, an extended regular expression that names of cases match] [FOLDER for the objects, bench].
 # FOREBAY names the program, DEVICE the device (cuda), RUNS the rounds (3), BYTES (with M or G) the input of every case,

@@ -139,8 +139,8 @@ fn release_tests(root: &Path) -> Outcome {
 const COUNTING: [(&str, &str); 2] =
     [("every_state_is_visited", "scenarios, every state: "), ("any_schedule_is_ordered", " schedules of ")];
 
-/// Those tests by themselves, in release, so that a person sees what they say. Of the whole workspace, as before: a room by itself
-/// is built with other features, which takes as long as the tests.
+/// Those tests by themselves, in release, so that a person sees what they say. Of the whole workspace, as the last step has built it: a
+/// room by itself would be built anew, with other features.
 fn simulation(root: &Path) -> Outcome {
     let mut command = cargo(root);
     command.args(["test", "--workspace", "--release", "--test", "sim", "--"]);

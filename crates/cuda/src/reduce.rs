@@ -347,8 +347,6 @@ struct Vectors {
     pairs: usize,
     /// A window has two to this many samples.
     halvings: usize,
-    largest: bool,
-    nan_is_high: bool,
 }
 
 impl Vectors {
@@ -394,15 +392,6 @@ impl Vectors {
             wide: are_whole(VECTOR),
             pairs: of_frame.saturating_sub(1),
             halvings,
-            largest: match r.reducer {
-                Reducer::Max => true,
-                Reducer::SecondLargest => halvings > 1,
-                // Of two the second smallest is the largest.
-                Reducer::SecondSmallest => halvings == 1,
-                _ => false,
-            },
-            // Sorted behind all others, it says that there is one; and it is the mode where nothing comes more often.
-            nan_is_high: matches!(name, "median_8" | "median_16") || r.reducer == Reducer::Mode,
         })
     }
 
@@ -443,7 +432,9 @@ impl Vectors {
             2 => (bits & 0xFFFF) * 0x0001_0001,
             _ => bits,
         };
-        let by_largest = matches!(r.frames, Frames::Apart(Reducer::Max | Reducer::SecondSmallest));
+        let by = if let Frames::Apart(by) = r.frames { by } else { r.reducer };
+        let turn = |largest: bool| key(params.sign ^ if largest { u64::MAX } else { 0 });
+        let nan = |is_high: bool| key(if is_high { u64::MAX } else { 0 });
         let of_both = r.frames == Frames::Halved && self.nearest != Nearest::InTheNextFrame;
         let params = ReduceParams {
             row: self.row as u32,
@@ -459,10 +450,10 @@ impl Vectors {
             pairs: self.pairs as u32,
             halvings: self.halvings as u32,
             wide: self.wide.into(),
-            turn: key(params.sign ^ if self.largest { u64::MAX } else { 0 }),
-            nan: key(if self.nan_is_high { u64::MAX } else { 0 }),
-            by_turn: key(params.sign ^ if by_largest { u64::MAX } else { 0 }),
-            by_nan: key(if r.frames == Frames::Apart(Reducer::Mode) { u64::MAX } else { 0 }),
+            turn: turn(looks_for_the_largest(r.reducer, self.halvings)),
+            nan: nan(nan_is_high(r.reducer, self.halvings)),
+            by_turn: turn(looks_for_the_largest(by, 1)),
+            by_nan: nan(nan_is_high(by, 1)),
             last: params.before.wrapping_add((params.depth - 1) * frame_bytes),
             frame_bytes,
             above_bytes: params.above * size,
@@ -479,6 +470,21 @@ impl Vectors {
 /// Whether windows have two samples along it.
 fn has_pairs(d: &ReducedDim) -> bool {
     d.halved && d.from > 1
+}
+
+/// Whether, of windows of two to so many samples, the largest key is looked for: of two the second smallest is the largest.
+fn looks_for_the_largest(reducer: Reducer, halvings: usize) -> bool {
+    match reducer {
+        Reducer::Max => true,
+        Reducer::SecondLargest => halvings > 1,
+        Reducer::SecondSmallest => halvings == 1,
+        _ => false,
+    }
+}
+
+/// Whether what is not a number is behind all others: sorted, it says that there is one; and it is the mode where nothing comes more often.
+fn nan_is_high(reducer: Reducer, halvings: usize) -> bool {
+    reducer == Reducer::Mode || reducer == Reducer::Median && halvings > 2
 }
 
 /// The kernel for windows of two to so many samples, where there is one.

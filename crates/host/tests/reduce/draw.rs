@@ -149,7 +149,7 @@ pub(crate) fn each_way(dtype: DType) -> Vec<Case> {
     let fill = fills(dtype)[1];
     let cases = all.flat_map(|(frames, dims)| {
         let reduction = Reduction { dtype, reducer: Reducer::Mean, frames, dims, depth: 7, fill };
-        // The first frame of three windows is the epoch's before, or the first; one that is missing holds the fill value.
+        // All frames; and some, of which the first is in the epoch before, where frames are halved, and one that is missing holds the fill value.
         let whole = Window { first: 0, end: 7, offset: 0, valid: 7, missing: Missing::Cut };
         let begun = Window { first: 1, end: 5, offset: -3, valid: 6, missing: Missing::Fill };
         let window = |window, before, kind| Case {
